@@ -1,0 +1,94 @@
+package dev.platter.core;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.ServiceLoader;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Opens disk images. The format is what the caller states, or what the first bytes say. What is stated to be raw is
+ * never looked at; a file that begins as a known format and cannot be opened is damaged, never raw; and a known container
+ * that cannot be read is named, never raw either.
+ */
+public final class DiskImages {
+    private static final int HEAD_BYTES = 4096;
+
+    private DiskImages() {}
+
+    /** Opens an image read-only with the {@linkplain OpenOptions#defaults() defaults}. */
+    public static DiskImage open(Path file) throws IOException {
+        return open(file, OpenOptions.defaults());
+    }
+
+    /**
+     * Opens an image.
+     *
+     * @throws java.nio.file.NoSuchFileException if there is no such file
+     * @throws DiskImageException if it is no image that can be read; the message says why
+     */
+    public static DiskImage open(Path file, OpenOptions options) throws IOException {
+        return open(Storages.open(file, options.writable()), options);
+    }
+
+    /** Opens an image by its address; see {@link StorageProvider}. */
+    public static DiskImage open(URI address, OpenOptions options) throws IOException {
+        return open(Storages.open(address, options), options);
+    }
+
+    /** Opens an image that lies on any storage. The storage is closed with the image, or if this throws. */
+    public static DiskImage open(Storage storage, OpenOptions options) throws IOException {
+        try {
+            return open(storage, options, new ReferenceResolver(storage, options, null));
+        } catch (IOException | RuntimeException e) {
+            storage.close();
+            throw e;
+        }
+    }
+
+    /** Returns the names of the formats that can be read. */
+    public static List<String> formats() {
+        List<String> names = new ArrayList<>();
+        for (DiskImageFormat format : services()) {
+            names.add(format.name());
+        }
+        return names;
+    }
+
+    static DiskImage open(Storage storage, OpenOptions options, ReferenceResolver references) throws IOException {
+        return chooseFormat(storage, options.format()).open(storage, references, options);
+    }
+
+    private static DiskImageFormat chooseFormat(Storage storage, @Nullable String stated) throws IOException {
+        if (stated != null) {
+            for (DiskImageFormat format : services()) {
+                if (format.name().equals(stated)) {
+                    return format;
+                }
+            }
+            throw new UnsupportedFeatureException(storage.name() + ": the stated format " + Printable.quote(stated)
+                    + " cannot be read; known are " + String.join(", ", formats()));
+        }
+        ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
+        storage.read(0, head);
+        head.flip();
+        for (DiskImageFormat format : services()) {
+            if (format.claims(head)) {
+                return format;
+            }
+        }
+        String container = KnownFormats.nameOf(head, storage);
+        if (container != null) {
+            throw new UnsupportedFeatureException(storage.name() + ": this is " + container
+                    + ", which cannot be read; to read its bytes as they are, state the format raw (-f raw)");
+        }
+        return new RawFormat();
+    }
+
+    private static ServiceLoader<DiskImageFormat> services() {
+        return ServiceLoader.load(DiskImageFormat.class, DiskImages.class.getClassLoader());
+    }
+}

@@ -1,0 +1,408 @@
+package dev.platter.core;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Iterator;
+import java.util.Objects;
+import java.util.OptionalLong;
+import java.util.ServiceLoader;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A regular file or a block device.
+ *
+ * <p>An interrupt closes a {@link FileChannel} for all threads that use it. The interrupted thread gets its exception;
+ * whoever finds the channel closed next opens the file again, if it is still the same file. {@code
+ * AsynchronousFileChannel} would survive interrupts, but hands every read to another thread.
+ */
+final class FileStorage implements Storage {
+    private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
+
+    private final Path path;
+    private final String name;
+    private final boolean writable;
+    private final FileIdentity identity;
+    private final boolean growable;
+    private final @Nullable FileFacts facts;
+
+    private final Object reopening = new Object();
+    private volatile FileChannel channel;
+    private volatile boolean closed;
+    private FileFacts.@Nullable Holes holes;
+
+    private FileStorage(Path path, boolean writable, BasicFileAttributes attributes, FileChannel channel) {
+        this.path = path;
+        this.name = Printable.escape(Objects.toString(path.getFileName(), path.toString()));
+        this.writable = writable;
+        this.identity = FileIdentity.of(path, attributes);
+        this.growable = attributes.isRegularFile();
+        this.channel = channel;
+        this.facts = isDefaultFileSystem(path) ? loadFacts() : null;
+    }
+
+    static FileStorage open(Path path, boolean writable) throws IOException {
+        BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
+        requireBytes(path, attributes);
+        FileChannel channel = openChannel(path, writable);
+        try {
+            BasicFileAttributes opened = Files.readAttributes(path, BasicFileAttributes.class);
+            if (!FileIdentity.of(path, attributes).equals(FileIdentity.of(path, opened))) {
+                throw swapped(Printable.escape(path.toString()));
+            }
+            return new FileStorage(path, writable, opened, channel);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public Object identity() {
+        return identity;
+    }
+
+    @Override
+    public Path path() {
+        return path;
+    }
+
+    @Override
+    public boolean isReadOnly() {
+        return !writable;
+    }
+
+    @Override
+    public long size() throws IOException {
+        while (true) {
+            FileChannel current = usable();
+            try {
+                long size = current.size();
+                return size == 0 && !growable ? seekEnd(current) : size;
+            } catch (ClosedByInterruptException e) {
+                throw e;
+            } catch (ClosedChannelException e) {
+                reopen(current);
+            }
+        }
+    }
+
+    @Override
+    public void setSize(long size) throws IOException {
+        requireWritable();
+        if (size < 0) {
+            throw new IllegalArgumentException("size: " + size + " is negative");
+        }
+        if (!growable) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED, name + ": the size of a block device is fixed", null);
+        }
+        long current = size();
+        if (size < current) {
+            run(file -> file.truncate(size));
+        } else if (size > current) {
+            run(file -> file.write(ByteBuffer.allocate(1), size - 1));
+        }
+    }
+
+    @Override
+    public int read(long offset, ByteBuffer into) throws IOException {
+        int start = into.position();
+        while (true) {
+            FileChannel current = usable();
+            try {
+                int read = 0;
+                while (into.hasRemaining() && read >= 0) {
+                    read = current.read(into, offset + (into.position() - start));
+                }
+                return into.position() - start;
+            } catch (ClosedByInterruptException e) {
+                throw e;
+            } catch (ClosedChannelException e) {
+                reopen(current);
+            }
+        }
+    }
+
+    @Override
+    public void write(long offset, ByteBuffer from) throws IOException {
+        requireWritable();
+        int start = from.position();
+        try {
+            run(file -> {
+                while (from.hasRemaining()) {
+                    file.write(from, offset + (from.position() - start));
+                }
+            });
+        } catch (ClosedChannelException e) {
+            throw e;
+        } catch (IOException e) {
+            throw noSpace(e, offset);
+        }
+    }
+
+    @Override
+    public void writeZeroes(long offset, long length, ZeroMode mode) throws IOException {
+        requireWritable();
+        if (mode.isFast()) {
+            throw new NotFasterException(name);
+        }
+        for (long done = 0; done < length; ) {
+            ByteBuffer zeros = ZEROS.duplicate();
+            zeros.limit((int) Math.min(zeros.capacity(), length - done));
+            int run = zeros.remaining();
+            write(offset + done, zeros);
+            done += run;
+        }
+    }
+
+    @Override
+    public void discard(long offset, long length) throws IOException {
+        // pure Java has no call that gives space back; doing nothing is a legal answer
+        requireWritable();
+        usable();
+    }
+
+    @Override
+    public void flush() throws IOException {
+        if (writable) {
+            run(file -> file.force(false));
+        }
+    }
+
+    @Override
+    public OptionalLong allocatedSize() throws IOException {
+        usable();
+        return facts == null ? OptionalLong.empty() : facts.allocatedSize(path);
+    }
+
+    @Override
+    public void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
+        usable();
+        FileFacts.Holes found = holes();
+        if (found == null) {
+            visitor.extent(offset, length, Extent.ALLOCATED, 0, null, -1);
+            return;
+        }
+        long end = offset + length;
+        for (long at = offset; at < end; ) {
+            long data = Math.min(end, found.nextData(at));
+            if (data > at) {
+                if (!visitor.extent(at, data - at, Extent.READS_AS_ZERO, 0, null, -1)) {
+                    return;
+                }
+                at = data;
+            }
+            long hole = at < end ? Math.min(end, found.nextHole(at)) : end;
+            if (hole > at && !visitor.extent(at, hole - at, Extent.ALLOCATED, 0, null, -1)) {
+                return;
+            }
+            at = hole;
+        }
+    }
+
+    @Override
+    public Features features() {
+        return writable ? Features.ofWritable() : Features.ofReadOnly();
+    }
+
+    @Override
+    public void close() throws IOException {
+        synchronized (reopening) {
+            closed = true;
+            channel.close();
+            if (holes != null) {
+                holes.close();
+            }
+        }
+    }
+
+    private interface FileAction {
+        void apply(FileChannel file) throws IOException;
+    }
+
+    /** Runs an action that may be repeated, on a channel that is open. */
+    private void run(FileAction action) throws IOException {
+        while (true) {
+            FileChannel current = usable();
+            try {
+                action.apply(current);
+                return;
+            } catch (ClosedByInterruptException e) {
+                throw e;
+            } catch (ClosedChannelException e) {
+                reopen(current);
+            }
+        }
+    }
+
+    /** An interrupted thread is turned away here, before its request would close the channel for the others. */
+    private FileChannel usable() throws IOException {
+        if (closed) {
+            throw new ClosedChannelException();
+        }
+        if (Thread.currentThread().isInterrupted()) {
+            throw new ClosedByInterruptException();
+        }
+        return channel;
+    }
+
+    private void reopen(FileChannel found) throws IOException {
+        synchronized (reopening) {
+            if (closed) {
+                throw new ClosedChannelException();
+            }
+            if (channel != found) {
+                return;
+            }
+            BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
+            if (!identity.equals(FileIdentity.of(path, attributes))) {
+                throw swapped(name);
+            }
+            FileChannel again = openChannel(path, writable);
+            if (!identity.equals(FileIdentity.of(path, Files.readAttributes(path, BasicFileAttributes.class)))) {
+                again.close();
+                throw swapped(name);
+            }
+            channel = again;
+        }
+    }
+
+    private FileFacts.@Nullable Holes holes() throws IOException {
+        if (facts == null) {
+            return null;
+        }
+        synchronized (reopening) {
+            if (holes == null && !closed) {
+                holes = facts.openHoles(path);
+            }
+            return holes;
+        }
+    }
+
+    private void requireWritable() throws ReadOnlyDeviceException {
+        if (!writable) {
+            throw new ReadOnlyDeviceException(name);
+        }
+    }
+
+    private BlockIOException noSpace(IOException e, long offset) {
+        // the JDK tells a full disk apart by the text of the operating system only
+        boolean full = String.valueOf(e.getMessage()).contains("No space left");
+        return new BlockIOException(
+                full ? BlockIOException.Kind.NO_SPACE : BlockIOException.Kind.IO,
+                name + ": write at " + offset + ": " + e.getMessage(),
+                e);
+    }
+
+    /** Opens and, for writing, takes the lock that keeps other writers out; an interrupt had it dropped. */
+    private static FileChannel openChannel(Path path, boolean writable) throws IOException {
+        Set<OpenOption> options =
+                writable ? Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE) : Set.of(StandardOpenOption.READ);
+        FileChannel channel = FileChannel.open(path, options);
+        if (writable && isDefaultFileSystem(path)) {
+            try {
+                if (channel.tryLock() == null) {
+                    throw busy(path, "another process", null);
+                }
+            } catch (OverlappingFileLockException e) {
+                channel.close();
+                throw busy(path, "this process", e);
+            } catch (IOException e) {
+                channel.close();
+                throw e;
+            }
+        }
+        return channel;
+    }
+
+    /**
+     * The size of a device that the JDK gives as 0: found by asking for its last readable byte, doubling and then
+     * halving. Java can seek to the end only of files opened for appending.
+     */
+    private static long seekEnd(FileChannel channel) throws IOException {
+        ByteBuffer one = ByteBuffer.allocateDirect(1);
+        long readable = 0;
+        long beyond = 1;
+        while (channel.read(one.clear(), beyond - 1) == 1) {
+            readable = beyond;
+            if (beyond > Long.MAX_VALUE / 2) {
+                return readable;
+            }
+            beyond *= 2;
+        }
+        while (beyond - readable > 1) {
+            long middle = readable + (beyond - readable) / 2;
+            if (channel.read(one.clear(), middle - 1) == 1) {
+                readable = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        return readable;
+    }
+
+    /** Refuses what would block or has no bytes, before opening it: opening a pipe waits for a writer. */
+    private static void requireBytes(Path path, BasicFileAttributes attributes) throws IOException {
+        String shown = Printable.escape(path.toString());
+        if (attributes.isDirectory()) {
+            throw new BlockIOException(BlockIOException.Kind.NOT_SUPPORTED, shown + ": is a directory", null);
+        }
+        if (attributes.isOther() && !isBlockDevice(path)) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED, shown + ": is neither a file nor a block device", null);
+        }
+    }
+
+    private static boolean isBlockDevice(Path path) throws IOException {
+        try {
+            int mode = (Integer) Files.getAttribute(path, "unix:mode");
+            return (mode & 0170000) == 0060000;
+        } catch (UnsupportedOperationException | IllegalArgumentException e) {
+            // no POSIX modes on this system: its devices are opened by names that only devices have
+            return true;
+        }
+    }
+
+    private static boolean isDefaultFileSystem(Path path) {
+        return path.getFileSystem() == java.nio.file.FileSystems.getDefault();
+    }
+
+    private static @Nullable FileFacts loadFacts() {
+        Iterator<FileFacts> found = ServiceLoader.load(FileFacts.class, FileStorage.class.getClassLoader())
+                .iterator();
+        while (found.hasNext()) {
+            FileFacts candidate = found.next();
+            if (candidate.isSupported()) {
+                return candidate;
+            }
+        }
+        return null;
+    }
+
+    private static BlockIOException busy(Path path, String who, @Nullable Throwable cause) {
+        return new BlockIOException(
+                BlockIOException.Kind.BUSY,
+                path + ": cannot be opened for writing: " + who + " holds a lock on it",
+                cause);
+    }
+
+    private static BlockIOException swapped(String name) {
+        return new BlockIOException(
+                BlockIOException.Kind.IO, name + ": another file was put in its place while it was open", null);
+    }
+}

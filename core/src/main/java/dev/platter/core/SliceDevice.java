@@ -1,0 +1,88 @@
+package dev.platter.core;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
+
+/** A contiguous part of another device. */
+final class SliceDevice extends ViewDevice {
+    private final BlockDevice base;
+    private final long start;
+    private final long size;
+    private final String description;
+
+    SliceDevice(BlockDevice base, String name, long start, long size) {
+        Bounds.check(base, start, size);
+        this.base = base;
+        this.start = start;
+        this.size = size;
+        this.description = base.description() + " > " + Printable.escape(name);
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public String description() {
+        return description;
+    }
+
+    @Override
+    public Features features() {
+        return base.features();
+    }
+
+    @Override
+    public void read(long offset, ByteBuffer into) throws IOException {
+        begin(offset, into.remaining());
+        base.read(start + offset, into);
+    }
+
+    @Override
+    public void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
+        begin(offset, length);
+        base.extents(
+                start + offset,
+                length,
+                (at, run, facts, depth, below, belowOffset) -> visitor.extent(at - start, run, facts, depth, base, at));
+    }
+
+    @Override
+    public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
+        begin(offset, from.remaining());
+        base.write(start + offset, from, durability);
+    }
+
+    @Override
+    public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
+        begin(offset, length);
+        base.writeZeroes(start + offset, length, mode, durability);
+    }
+
+    @Override
+    public void discard(long offset, long length) throws IOException {
+        begin(offset, length);
+        base.discard(start + offset, length);
+    }
+
+    @Override
+    public void flush() throws IOException {
+        begin(0, 0);
+        base.flush();
+    }
+
+    @Override
+    public long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        begin(offset, length);
+        return base.transferTo(start + offset, length, to);
+    }
+
+    @Override
+    public void prefetch(long offset, long length) {
+        if (!isClosed() && Bounds.inside(offset, length, size)) {
+            base.prefetch(start + offset, length);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+package dev.platter.core;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.ServiceLoader;
+
+/** Ways to come by a {@link Storage}, and back from it to a {@link BlockDevice}. */
+public final class Storages {
+
+    private Storages() {}
+
+    /**
+     * Opens a regular file or a block device.
+     *
+     * @param writable whether writes are to be allowed; the file must exist, and no other process may hold it for
+     *     writing
+     * @throws java.nio.file.NoSuchFileException if there is none
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if it is a directory, a pipe or a socket; of kind {@code
+     *     BUSY} if somebody else holds it for writing
+     */
+    public static Storage open(Path file, boolean writable) throws IOException {
+        return FileStorage.open(file, writable);
+    }
+
+    /**
+     * Opens what an address names, by the {@link StorageProvider} of its scheme.
+     *
+     * @throws UnsupportedFeatureException if no provider on the path knows the scheme
+     */
+    public static Storage open(URI address, OpenOptions options) throws IOException {
+        String scheme =
+                address.getScheme() == null ? "file" : address.getScheme().toLowerCase(Locale.ROOT);
+        for (StorageProvider provider : ServiceLoader.load(StorageProvider.class, Storages.class.getClassLoader())) {
+            if (provider.schemes().contains(scheme)) {
+                return provider.open(address, options);
+            }
+        }
+        throw new UnsupportedFeatureException(
+                address + ": no storage provider for the scheme " + Printable.quote(scheme) + " is on the path");
+    }
+
+    /** Returns a device's bytes as a read-only storage. Closing it closes the device. */
+    public static Storage of(BlockDevice device) {
+        return new DeviceStorage(device);
+    }
+
+    /** Returns a storage as a device of the size it has now. Closing it closes the storage. */
+    public static BlockDevice asDevice(Storage storage) throws IOException {
+        return new StorageDevice(storage);
+    }
+}
