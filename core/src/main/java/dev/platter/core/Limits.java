@@ -24,7 +24,7 @@ public record Limits(
         int volumes,
         int walkFactor) {
 
-    private static final Limits DEFAULTS = new Limits(64, 32 << 20, 16 << 20, 1023, 4096, 64, 65536, 16);
+    private static final Limits DEFAULTS = new Limits(64, 32 << 20, 16 << 20, 1023, 4096, 64, 65536, 4);
 
     /** Checks that every limit is positive. */
     public Limits {

@@ -1,0 +1,257 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.CorruptImageException;
+import dev.platter.core.LimitExceededException;
+import dev.platter.core.Warning;
+import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Maps guest offsets to clusters of the file, by one L1 table: the active one or a snapshot's.
+ *
+ * <p>L2 tables are kept in slices, in a direct-mapped cache of fixed size. A slice is a {@code long[]}: its number first,
+ * then its entries, {@linkplain L2Entry compact} and in host byte order, then, in images with subclusters, their bitmaps.
+ * A lookup that hits is two array loads. Slices never change once published; threads that miss at the same time may load
+ * the same one twice. L1 entries are kept in pages the same way.
+ */
+final class ClusterMapper {
+    private static final VarHandle TABLES = MethodHandles.arrayElementVarHandle(long[][].class);
+
+    /** Bytes of an L2 table that are read and kept together: a whole table up to clusters of 16 KiB. */
+    private static final int SLICE_BYTES = 16 << 10;
+
+    private static final int L1_PAGE_BITS = 9;
+    private static final int MAX_L1_PAGES = 256;
+
+    private final Qcow2Header header;
+    private final HostFile file;
+    private final HostFile dataFile;
+    private final long l1TableOffset;
+    private final long l1Entries;
+    private final Consumer<? super Warning> onWarning;
+
+    private final int clusterBits;
+    private final int sliceBits;
+    private final int sliceEntryMask;
+    private final int tableShift;
+    private final BufferPool buffers;
+    private final long[][] slices;
+    private final long[][] l1Pages;
+    private final AtomicBoolean warnedOfReservedBits = new AtomicBoolean();
+
+    /** Bytes of tables that may still be loaded; guards walks over tables that alias each other. */
+    private final AtomicLong loadable;
+
+    /**
+     * Makes a mapper.
+     *
+     * @param l1Entries entries of the L1 table that the disk needs; all lie in the file
+     * @param cacheBytes bytes that the cache of L2 slices may take
+     * @param loadableBytes bytes of tables that may be loaded in all, before tables are taken to alias each other
+     */
+    ClusterMapper(
+            Qcow2Header header,
+            HostFile file,
+            HostFile dataFile,
+            long l1TableOffset,
+            long l1Entries,
+            int cacheBytes,
+            long loadableBytes,
+            Consumer<? super Warning> onWarning) {
+        this.header = header;
+        this.file = file;
+        this.dataFile = dataFile;
+        this.l1TableOffset = l1TableOffset;
+        this.l1Entries = l1Entries;
+        this.onWarning = onWarning;
+        this.loadable = new AtomicLong(loadableBytes);
+        this.clusterBits = header.clusterBits();
+        this.tableShift = header.clusterBits() + header.l2Bits();
+        int sliceBytes = Math.min(SLICE_BYTES, header.clusterSize());
+        this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
+        this.buffers = new BufferPool(sliceBytes);
+        this.sliceEntryMask = (1 << sliceBits) - 1;
+        long slicesOfDisk = Math.max(1, l1Entries) << (header.l2Bits() - sliceBits);
+        this.slices = new long[slots(slicesOfDisk, Math.max(1, cacheBytes / sliceBytes))][];
+        this.l1Pages = new long[slots((l1Entries >>> L1_PAGE_BITS) + 1, MAX_L1_PAGES)][];
+    }
+
+    /** A power of two, no more than needed and no more than allowed. */
+    private static int slots(long needed, int allowed) {
+        long wanted = Math.min(needed, allowed);
+        int slots = Integer.highestOneBit((int) wanted);
+        return wanted > slots && needed <= allowed ? slots << 1 : slots;
+    }
+
+    /** A mapper of the same tables with a small cache of its own, for walks that would wash out the shared one. */
+    ClusterMapper forWalk(long loadableBytes) {
+        return new ClusterMapper(
+                header, file, dataFile, l1TableOffset, l1Entries, 2 * SLICE_BYTES, loadableBytes, onWarning);
+    }
+
+    /** Bytes of the guest's disk that the cache covers when it is full. */
+    long coverage() {
+        return (long) slices.length << (sliceBits + clusterBits);
+    }
+
+    /**
+     * Returns the compact entry of the cluster that holds a guest offset.
+     *
+     * @throws CorruptImageException if a table on the way is damaged
+     */
+    long lookup(long guestOffset) throws IOException {
+        long[] slice = slice(guestOffset >>> (sliceBits + clusterBits));
+        return slice == null ? L2Entry.UNALLOCATED : slice[1 + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
+    }
+
+    /** Returns the subcluster bitmap of the cluster that holds a guest offset; 0 in images without subclusters. */
+    long subclusters(long guestOffset) throws IOException {
+        long[] slice = header.isExtendedL2() ? slice(guestOffset >>> (sliceBits + clusterBits)) : null;
+        return slice == null ? 0 : slice[2 + sliceEntryMask + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
+    }
+
+    /** Returns whether there is no L2 table for a guest offset, so that all it would map is unallocated. */
+    boolean isTableMissing(long guestOffset) throws IOException {
+        return L2Entry.offset(l1Entry(guestOffset >>> tableShift)) == 0;
+    }
+
+    /** Returns the end of what the L2 table for a guest offset maps. */
+    long tableEnd(long guestOffset) {
+        return ((guestOffset >>> tableShift) + 1) << tableShift;
+    }
+
+    private long @Nullable [] slice(long number) throws IOException {
+        long[] slice = (long[]) TABLES.getAcquire(slices, (int) number & (slices.length - 1));
+        return slice != null && slice[0] == number ? slice : loadSlice(number);
+    }
+
+    private long @Nullable [] loadSlice(long number) throws IOException {
+        int slicesPerTableBits = header.l2Bits() - sliceBits;
+        long l1Index = number >>> slicesPerTableBits;
+        long l1Entry = l1Entry(l1Index);
+        long table = L2Entry.offset(l1Entry);
+        if (table == 0) {
+            return null;
+        }
+        if ((table & (header.clusterSize() - 1)) != 0) {
+            throw new CorruptImageException(file.name() + ": L1 entry " + l1Index + " (" + hex(l1Entry)
+                    + "): the L2 table is said to be at " + table + ", which is not aligned to the cluster size "
+                    + header.clusterSize());
+        }
+        if ((l1Entry & L2Entry.L1_RESERVED) != 0) {
+            warnOfReservedBits("L1 entry " + l1Index + " (" + hex(l1Entry) + ")", l1TableOffset + l1Index * Long.BYTES);
+        }
+        int bytes = header.l2EntryBytes() << sliceBits;
+        count(bytes);
+        ByteBuffer raw = buffers.take();
+        try {
+            long from = table + (number & ((1L << slicesPerTableBits) - 1)) * bytes;
+            file.readTable("L2 table", table, header.clusterSize(), from, raw);
+            long[] slice = header.isExtendedL2() ? decodeExtended(raw.flip(), number) : decode(raw.flip(), number);
+            TABLES.setRelease(slices, (int) number & (slices.length - 1), slice);
+            return slice;
+        } finally {
+            buffers.give(raw);
+        }
+    }
+
+    private long[] decode(ByteBuffer raw, long number) throws IOException {
+        int entries = 1 << sliceBits;
+        long[] slice = new long[1 + entries];
+        slice[0] = number;
+        raw.asLongBuffer().get(slice, 1, entries);
+        long reserved = 0;
+        for (int i = 1; i <= entries; i++) {
+            long entry = slice[i];
+            if (entry != 0) {
+                reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
+                slice[i] = inFile(L2Entry.compact(entry, header));
+            }
+        }
+        if (reserved != 0) {
+            warnOfReservedBits("L2 entries of guest offset " + (number << (sliceBits + clusterBits)) + " and on", -1);
+        }
+        return slice;
+    }
+
+    private long[] decodeExtended(ByteBuffer raw, long number) throws IOException {
+        int entries = 1 << sliceBits;
+        long[] slice = new long[1 + 2 * entries];
+        slice[0] = number;
+        long reserved = 0;
+        for (int i = 0; i < entries; i++) {
+            long entry = raw.getLong(16 * i);
+            long bitmap = raw.getLong(16 * i + 8);
+            reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
+            slice[1 + i] = inFile(L2Entry.compactExtended(entry, bitmap, header));
+            slice[1 + entries + i] = bitmap;
+        }
+        if (reserved != 0) {
+            warnOfReservedBits("L2 entries of guest offset " + (number << (sliceBits + clusterBits)) + " and on", -1);
+        }
+        return slice;
+    }
+
+    /** Marks clusters that begin beyond the end of their file. */
+    private long inFile(long compact) throws IOException {
+        int kind = L2Entry.kind(compact);
+        boolean hasData = !L2Entry.isCompressed(compact) && (kind == L2Entry.DATA || kind == L2Entry.SUBCLUSTERS);
+        return !hasData || L2Entry.offset(compact) < dataFile.fileSize() || dataFile.holds(L2Entry.offset(compact), 1)
+                ? compact
+                : L2Entry.offset(compact) | L2Entry.BEYOND_END;
+    }
+
+    private long l1Entry(long index) throws IOException {
+        if (index >= l1Entries) {
+            return 0;
+        }
+        long number = index >>> L1_PAGE_BITS;
+        long[] page = (long[]) TABLES.getAcquire(l1Pages, (int) number & (l1Pages.length - 1));
+        if (page == null || page[0] != number) {
+            page = loadL1Page(number);
+        }
+        return page[1 + ((int) index & ((1 << L1_PAGE_BITS) - 1))];
+    }
+
+    private long[] loadL1Page(long number) throws IOException {
+        int entries = (int) Math.min(1 << L1_PAGE_BITS, l1Entries - (number << L1_PAGE_BITS));
+        count(entries * Long.BYTES);
+        ByteBuffer raw = ByteBuffer.allocateDirect(entries * Long.BYTES);
+        file.readTable(
+                "L1 table",
+                l1TableOffset,
+                l1Entries * Long.BYTES,
+                l1TableOffset + (number << L1_PAGE_BITS) * Long.BYTES,
+                raw);
+        long[] page = new long[1 + entries];
+        page[0] = number;
+        raw.flip().asLongBuffer().get(page, 1, entries);
+        TABLES.setRelease(l1Pages, (int) number & l1Pages.length - 1, page);
+        return page;
+    }
+
+    private void count(int bytes) throws LimitExceededException {
+        if (loadable.addAndGet(-bytes) < 0) {
+            throw new LimitExceededException(
+                    file.name() + ": far more bytes of L1 and L2 tables are needed than the file" + " has ("
+                            + file.fileSize() + "): its tables alias each other to make work without end");
+        }
+    }
+
+    private void warnOfReservedBits(String what, long offset) {
+        if (!warnedOfReservedBits.getAndSet(true)) {
+            onWarning.accept(
+                    new Warning(offset, file.name() + ": " + what + ": reserved bits are set; they are ignored"));
+        }
+    }
+
+    private static String hex(long entry) {
+        return "0x" + Long.toHexString(entry);
+    }
+}

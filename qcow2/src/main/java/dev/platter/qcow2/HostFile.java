@@ -1,0 +1,210 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.BlockDevice;
+import dev.platter.core.Bounds;
+import dev.platter.core.CorruptImageException;
+import dev.platter.core.DiskImageException;
+import dev.platter.core.Durability;
+import dev.platter.core.Extent;
+import dev.platter.core.ExtentVisitor;
+import dev.platter.core.Features;
+import dev.platter.core.OpenOptions;
+import dev.platter.core.ReadOnlyDeviceException;
+import dev.platter.core.Storage;
+import dev.platter.core.Warning;
+import dev.platter.core.ZeroMode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A file in clusters: the qcow2 file itself, or its external data file. As a device it ends at a cluster border; what the
+ * file lacks of its last cluster reads as zeros, as qemu leaves it.
+ */
+final class HostFile implements BlockDevice {
+    static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
+
+    private final Storage storage;
+    private final long clusterSize;
+    private final boolean zerosBeyondEnd;
+    private final Consumer<? super Warning> onWarning;
+    private final @Nullable DiskImageException problem;
+    private volatile long size;
+    private volatile boolean closed;
+
+    HostFile(Storage storage, long clusterSize, OpenOptions options) throws IOException {
+        this(storage, clusterSize, options, storage.size(), null);
+    }
+
+    private HostFile(
+            Storage storage, long clusterSize, OpenOptions options, long size, @Nullable DiskImageException problem) {
+        this.storage = storage;
+        this.clusterSize = clusterSize;
+        this.problem = problem;
+        this.zerosBeyondEnd = options.truncatedFile() == OpenOptions.TruncatedFile.ZEROS;
+        this.onWarning = options.onWarning();
+        this.size = size;
+    }
+
+    /** A data file that cannot be opened: clusters have their place in it, and reading them says why they cannot be. */
+    static HostFile unavailable(HostFile image, OpenOptions options, DiskImageException problem) {
+        return new HostFile(image.storage, image.clusterSize, options, Long.MAX_VALUE / 2, problem);
+    }
+
+    /** Returns why the file cannot be read, or null. */
+    @Nullable
+    DiskImageException problem() {
+        return problem;
+    }
+
+    Storage storage() {
+        return storage;
+    }
+
+    String name() {
+        return storage.name();
+    }
+
+    /** The size of the file when it was last asked. */
+    long fileSize() {
+        return size;
+    }
+
+    /** Returns whether the bytes lie in the file; asks for its size again before it says no. */
+    boolean holds(long offset, long length) throws IOException {
+        return Bounds.inside(offset, length, size) || Bounds.inside(offset, length, askSize());
+    }
+
+    private long askSize() throws IOException {
+        long now = storage.size();
+        size = now;
+        return now;
+    }
+
+    /** Returns whether zeros take the place of what lies beyond the end; the warning is given here. */
+    boolean zerosFor(String what, long offset) {
+        if (zerosBeyondEnd) {
+            onWarning.accept(new Warning(offset, beyond(what, offset) + ": it reads as zeros"));
+        }
+        return zerosBeyondEnd;
+    }
+
+    CorruptImageException truncated(String what, long offset) {
+        return new CorruptImageException(beyond(what, offset) + ": the image is truncated; --truncated=zeros reads on");
+    }
+
+    private String beyond(String what, long offset) {
+        return name() + ": " + what + " at " + offset + " lies beyond the end of the file (" + size + " bytes)";
+    }
+
+    /**
+     * Reads a table that must lie wholly in the file, or what is there of it where zeros may take its place.
+     *
+     * @param what what it is, for the message: {@code "L2 table"}
+     * @param offset first byte of the table
+     * @param length bytes of the table, all of which must be in the file
+     * @param from first byte of the part that is read
+     */
+    void readTable(String what, long offset, long length, long from, ByteBuffer into) throws IOException {
+        if (!holds(offset, length) && !zerosFor(what, offset)) {
+            throw truncated(what, offset);
+        }
+        readPadded(from, into);
+    }
+
+    /** Reads bytes that begin in the file; what it lacks behind is zeros. */
+    void readPadded(long offset, ByteBuffer into) throws IOException {
+        if (problem != null) {
+            throw Problems.copy(problem);
+        }
+        storage.read(offset, into);
+        while (into.hasRemaining()) {
+            fillZeros(into, into.remaining());
+        }
+    }
+
+    /** Puts zeros, without allocating. */
+    static void fillZeros(ByteBuffer into, long length) {
+        for (long left = length; left > 0; ) {
+            int run = (int) Math.min(left, ZEROS.capacity());
+            into.put(into.position(), ZEROS, 0, run);
+            into.position(into.position() + run);
+            left -= run;
+        }
+    }
+
+    @Override
+    public long size() {
+        return (size + clusterSize - 1) & -clusterSize;
+    }
+
+    @Override
+    public String description() {
+        return name();
+    }
+
+    @Override
+    public Features features() {
+        return storage.features().asReadOnly();
+    }
+
+    @Override
+    public void read(long offset, ByteBuffer into) throws IOException {
+        begin(offset, into.remaining());
+        readPadded(offset, into);
+    }
+
+    @Override
+    public void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
+        begin(offset, length);
+        long inFile = Math.max(0, Math.min(length, size - offset));
+        boolean[] goOn = {true};
+        if (inFile > 0) {
+            storage.extents(offset, inFile, (at, run, facts, depth, below, belowOffset) -> {
+                goOn[0] = visitor.extent(at, run, facts, depth, below, belowOffset);
+                return goOn[0];
+            });
+        }
+        if (goOn[0] && inFile < length) {
+            visitor.extent(offset + inFile, length - inFile, Extent.READS_AS_ZERO, 0, null, -1);
+        }
+    }
+
+    @Override
+    public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
+        begin(offset, from.remaining());
+        throw new ReadOnlyDeviceException(name());
+    }
+
+    @Override
+    public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
+        begin(offset, length);
+        throw new ReadOnlyDeviceException(name());
+    }
+
+    @Override
+    public void discard(long offset, long length) throws IOException {
+        begin(offset, length);
+        throw new ReadOnlyDeviceException(name());
+    }
+
+    @Override
+    public void flush() throws IOException {
+        begin(0, 0);
+    }
+
+    @Override
+    public void close() throws IOException {
+        closed = true;
+        storage.close();
+    }
+
+    private void begin(long offset, long length) throws IOException {
+        if (closed) {
+            throw new ClosedChannelException();
+        }
+        Bounds.check(this, offset, length);
+    }
+}

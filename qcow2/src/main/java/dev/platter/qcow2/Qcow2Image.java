@@ -1,0 +1,465 @@
+package dev.platter.qcow2;
+
+import com.google.common.collect.ImmutableMap;
+import com.google.common.io.Closer;
+import dev.platter.core.BitmapInfo;
+import dev.platter.core.BlockDevice;
+import dev.platter.core.Bounds;
+import dev.platter.core.CheckListener;
+import dev.platter.core.CheckReport;
+import dev.platter.core.CorruptImageException;
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImageException;
+import dev.platter.core.Durability;
+import dev.platter.core.ExtentVisitor;
+import dev.platter.core.Features;
+import dev.platter.core.ImageInfo;
+import dev.platter.core.OpenOptions;
+import dev.platter.core.Printable;
+import dev.platter.core.ReadOnlyDeviceException;
+import dev.platter.core.ReferenceResolver;
+import dev.platter.core.SnapshotInfo;
+import dev.platter.core.Storage;
+import dev.platter.core.Warning;
+import dev.platter.core.ZeroMode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/** An opened qcow2 image, read-only. */
+final class Qcow2Image implements DiskImage {
+    private static final int SNAPSHOT_CACHE_BYTES = 1 << 20;
+    private static final long WALK_BASE = 16 << 20;
+
+    private final Qcow2Header header;
+    private final HostFile file;
+    private final HostFile dataFile;
+    private final CompressedClusters compressed;
+    private final ClusterReader reader;
+    private final @Nullable DiskImage backing;
+    private final ClusterReader.BackingLayer backingLayer;
+    private final List<Snapshot> snapshots;
+    private final List<Bitmap> bitmaps;
+    private final List<DiskImageException> problems;
+    private final List<Warning> warnings;
+    private final ReferenceResolver references;
+    private final OpenOptions options;
+    private volatile boolean closed;
+
+    private Qcow2Image(Opening opening) {
+        header = opening.header;
+        file = opening.file;
+        dataFile = opening.dataFile;
+        backing = opening.backing;
+        backingLayer = new ClusterReader.BackingLayer(opening.backing, opening.backingProblem);
+        snapshots = opening.snapshots;
+        bitmaps = opening.bitmaps;
+        problems = List.copyOf(opening.problems);
+        warnings = List.copyOf(opening.warnings);
+        references = opening.references;
+        options = opening.options;
+        // the cache is for the whole chain; every image below is opened with half of what is left
+        int cacheBytes = backing == null ? options.cacheBytes() : options.cacheBytes() / 2;
+        compressed = new CompressedClusters(header, file, cacheBytes / 4);
+        reader = reader(header.l1TableOffset(), header.size(), cacheBytes - cacheBytes / 4);
+    }
+
+    static Qcow2Image open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
+        Opening opening = new Opening(storage, references, options);
+        try {
+            return opening.open();
+        } catch (IOException | RuntimeException e) {
+            opening.closeReferences();
+            throw e;
+        }
+    }
+
+    /** The steps of opening, and what they found. */
+    private static final class Opening {
+        private final OpenOptions options;
+        private final ReferenceResolver references;
+        private final Qcow2Header header;
+        private final HostFile file;
+        private final List<Warning> warnings = new ArrayList<>();
+        private final List<DiskImageException> problems = new ArrayList<>();
+        private HostFile dataFile;
+        private @Nullable DiskImage backing;
+        private @Nullable DiskImageException backingProblem;
+        private List<Snapshot> snapshots = List.of();
+        private List<Bitmap> bitmaps = List.of();
+
+        Opening(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
+            this.options = options;
+            this.references = references;
+            this.header = Qcow2Header.read(storage);
+            this.file = new HostFile(storage, header.clusterSize(), options);
+            this.dataFile = file;
+        }
+
+        Qcow2Image open() throws IOException {
+            for (Warning warning : header.warnings()) {
+                warn(warning);
+            }
+            requireL1Table();
+            if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
+                warn(new Warning(
+                        32,
+                        file.name() + ": the contents are encrypted (" + Encryption.name(header)
+                                + ") and cannot be read yet"));
+            }
+            openDataFile();
+            openBacking();
+            readSnapshots();
+            readBitmaps();
+            return new Qcow2Image(this);
+        }
+
+        void closeReferences() throws IOException {
+            try (Closer closer = Closer.create()) {
+                if (backing != null) {
+                    closer.register(backing);
+                }
+                if (dataFile != file && dataFile.problem() == null) {
+                    closer.register(dataFile);
+                }
+            }
+        }
+
+        private void warn(Warning warning) {
+            warnings.add(warning);
+            options.onWarning().accept(warning);
+        }
+
+        private void requireL1Table() throws IOException {
+            long offset = header.l1TableOffset();
+            long bytes = header.l1EntriesFor(header.size()) * Long.BYTES;
+            if (bytes == 0) {
+                return;
+            }
+            if (offset == 0) {
+                throw new CorruptImageException(
+                        file.name() + ": header at 40: the L1 table is said to be at 0, where the header is");
+            }
+            if (!file.holds(offset, bytes) && !file.zerosFor("L1 table", offset)) {
+                throw file.truncated("L1 table (" + bytes + " bytes)", offset);
+            }
+        }
+
+        private void openDataFile() throws IOException {
+            if (!header.hasDataFile()) {
+                return;
+            }
+            String name = header.extensions().dataFile();
+            if (name == null || name.isEmpty()) {
+                throw new CorruptImageException(file.name()
+                        + ": the data clusters are in an external data file, but the image does not name it");
+            }
+            try {
+                dataFile = new HostFile(references.openDataFile(name), header.clusterSize(), options);
+            } catch (DiskImageException e) {
+                dataFile = HostFile.unavailable(file, options, e);
+                problems.add(e);
+            }
+        }
+
+        private void openBacking() throws IOException {
+            String name = header.backingFile();
+            if (name == null) {
+                return;
+            }
+            if ((header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_DATA_FILE_RAW) != 0 && header.hasDataFile()) {
+                throw new CorruptImageException(
+                        file.name() + ": a raw data file and a backing file exclude each other, the image has both");
+            }
+            try {
+                DiskImage below =
+                        references.openBacking(name, header.extensions().backingFormat());
+                backing = below;
+                problems.addAll(below.problems());
+                warnings.addAll(below.warnings());
+            } catch (DiskImageException e) {
+                backingProblem = e;
+                problems.add(e);
+            }
+        }
+
+        private void readSnapshots() throws IOException {
+            try {
+                snapshots = Snapshot.readTable(header, file, options.limits());
+            } catch (DiskImageException e) {
+                problems.add(e);
+            }
+        }
+
+        private void readBitmaps() throws IOException {
+            HeaderExtensions.BitmapDirectoryLocation location =
+                    header.extensions().bitmaps();
+            if (location == null) {
+                return;
+            }
+            if ((header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_BITMAPS) == 0) {
+                warn(new Warning(
+                        88,
+                        file.name() + ": a program without support for bitmaps has written to this image: its bitmaps"
+                                + " are out of date and not listed"));
+                return;
+            }
+            try {
+                bitmaps = Bitmap.readDirectory(location, header, file, options.limits());
+            } catch (DiskImageException e) {
+                problems.add(e);
+            }
+        }
+    }
+
+    private ClusterReader reader(long l1TableOffset, long diskSize, int cacheBytes) {
+        ClusterMapper mapper = new ClusterMapper(
+                header,
+                file,
+                dataFile,
+                l1TableOffset,
+                header.l1EntriesFor(diskSize),
+                cacheBytes,
+                Long.MAX_VALUE,
+                options.onWarning());
+        return new ClusterReader(header, mapper, dataFile, compressed, backingLayer, walkBytes());
+    }
+
+    /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
+    private long walkBytes() {
+        return WALK_BASE + file.fileSize() * options.limits().walkFactor();
+    }
+
+    @Override
+    public long size() {
+        return header.size();
+    }
+
+    @Override
+    public String description() {
+        return file.name();
+    }
+
+    @Override
+    public Features features() {
+        return Features.ofReadOnly().withPreferredTransfer(header.clusterSize()).withSlowReads(true);
+    }
+
+    @Override
+    public void read(long offset, ByteBuffer into) throws IOException {
+        begin(offset, into.remaining());
+        if (into.isReadOnly()) {
+            throw new java.nio.ReadOnlyBufferException();
+        }
+        reader.read(offset, into);
+    }
+
+    @Override
+    public void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
+        begin(offset, length);
+        reader.extents(offset, length, visitor);
+    }
+
+    @Override
+    public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
+        begin(offset, from.remaining());
+        throw new ReadOnlyDeviceException(description());
+    }
+
+    @Override
+    public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
+        begin(offset, length);
+        throw new ReadOnlyDeviceException(description());
+    }
+
+    @Override
+    public void discard(long offset, long length) throws IOException {
+        begin(offset, length);
+        throw new ReadOnlyDeviceException(description());
+    }
+
+    @Override
+    public void flush() throws IOException {
+        begin(0, 0);
+    }
+
+    @Override
+    public ImageInfo info() {
+        String backingName = header.backingFile();
+        return new ImageInfo(
+                file.storage().path() == null
+                        ? file.name()
+                        : String.valueOf(file.storage().path()),
+                "qcow2",
+                header.size(),
+                actualSize(),
+                (long) header.clusterSize(),
+                header.cryptMethod() != Qcow2Header.CRYPT_NONE,
+                header.isDirty(),
+                backingName,
+                backingName == null ? null : references.resolve(backingName),
+                header.extensions().backingFormat(),
+                formatSpecific());
+    }
+
+    private @Nullable Long actualSize() {
+        try {
+            OptionalLong allocated = file.storage().allocatedSize();
+            return allocated.isPresent() ? allocated.getAsLong() : null;
+        } catch (IOException e) {
+            // what cannot be asked is absent
+            return null;
+        }
+    }
+
+    private Map<String, Object> formatSpecific() {
+        Map<String, Object> facts = new LinkedHashMap<>();
+        facts.put("compat", header.version() == 2 ? "0.10" : "1.1");
+        facts.put("compression-type", header.compressionName());
+        if (header.version() >= 3) {
+            facts.put("lazy-refcounts", (header.compatibleFeatures() & Qcow2Header.COMPAT_LAZY_REFCOUNTS) != 0);
+        }
+        facts.put("refcount-bits", 1L << header.refcountOrder());
+        if (header.version() >= 3) {
+            facts.put("corrupt", header.isCorrupt());
+            facts.put("extended-l2", header.isExtendedL2());
+        }
+        String dataFileName = header.extensions().dataFile();
+        if (header.hasDataFile() && dataFileName != null) {
+            facts.put("data-file", dataFileName);
+            facts.put("data-file-raw", (header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_DATA_FILE_RAW) != 0);
+        }
+        if (!bitmaps.isEmpty()) {
+            facts.put("bitmaps", bitmaps.stream().map(Qcow2Image::bitmapFacts).toList());
+        }
+        if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
+            facts.put("encrypt", ImmutableMap.of("format", Encryption.name(header)));
+        }
+        return facts;
+    }
+
+    private static Map<String, Object> bitmapFacts(Bitmap bitmap) {
+        List<String> flags = new ArrayList<>();
+        if (bitmap.info().inUse()) {
+            flags.add("in-use");
+        }
+        if (bitmap.info().auto()) {
+            flags.add("auto");
+        }
+        return ImmutableMap.of(
+                "flags", flags,
+                "name", bitmap.info().name(),
+                "granularity", bitmap.info().granularity());
+    }
+
+    @Override
+    public List<SnapshotInfo> snapshots() {
+        return snapshots.stream().map(Snapshot::info).toList();
+    }
+
+    @Override
+    public BlockDevice openSnapshot(String idOrName) throws IOException {
+        begin(0, 0);
+        Snapshot snapshot = findSnapshot(idOrName);
+        snapshot.requireReadable(header, file);
+        long diskSize = snapshot.info().diskSize();
+        return new SnapshotDevice(
+                this,
+                reader(snapshot.l1TableOffset(), diskSize, SNAPSHOT_CACHE_BYTES),
+                description() + " > snapshot "
+                        + Printable.escape(snapshot.info().name()),
+                diskSize);
+    }
+
+    private Snapshot findSnapshot(String idOrName) throws DiskImageException {
+        for (Snapshot snapshot : snapshots) {
+            if (snapshot.info().id().equals(idOrName)) {
+                return snapshot;
+            }
+        }
+        for (Snapshot snapshot : snapshots) {
+            if (snapshot.info().name().equals(idOrName)) {
+                return snapshot;
+            }
+        }
+        throw new DiskImageException(description() + ": there is no snapshot " + Printable.quote(idOrName)
+                + (snapshots.isEmpty() ? "; the image has none" : ""));
+    }
+
+    @Override
+    public List<BitmapInfo> bitmaps() {
+        return bitmaps.stream().map(Bitmap::info).toList();
+    }
+
+    @Override
+    public void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
+        begin(0, 0);
+        for (Bitmap candidate : bitmaps) {
+            if (candidate.info().name().equals(bitmap)) {
+                candidate.dirtyRanges(header, file, walkBytes(), visitor);
+                return;
+            }
+        }
+        throw new DiskImageException(description() + ": there is no bitmap " + Printable.quote(bitmap)
+                + (bitmaps.isEmpty() ? "; the image has none" : ""));
+    }
+
+    @Override
+    public @Nullable DiskImage backing() {
+        return backing;
+    }
+
+    @Override
+    public List<DiskImageException> problems() {
+        return problems;
+    }
+
+    @Override
+    public List<Warning> warnings() {
+        return warnings;
+    }
+
+    @Override
+    public boolean isCheckable() {
+        return true;
+    }
+
+    @Override
+    public CheckReport check(CheckListener listener) throws IOException {
+        begin(0, 0);
+        return new Qcow2Check(header, file, snapshots, bitmaps, options.limits(), listener).run();
+    }
+
+    @Override
+    public void close() throws IOException {
+        closed = true;
+        try (Closer closer = Closer.create()) {
+            closer.register(file);
+            if (dataFile != file && dataFile.problem() == null) {
+                closer.register(dataFile);
+            }
+            if (backing != null) {
+                closer.register(backing);
+            }
+            compressed.close();
+        }
+    }
+
+    /** Refuses when closed, and checks the range. */
+    private void begin(long offset, long length) throws IOException {
+        requireOpen();
+        Bounds.check(this, offset, length);
+    }
+
+    void requireOpen() throws ClosedChannelException {
+        if (closed) {
+            throw new ClosedChannelException();
+        }
+    }
+}

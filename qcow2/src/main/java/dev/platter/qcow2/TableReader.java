@@ -1,0 +1,71 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.CorruptImageException;
+import dev.platter.core.LimitExceededException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/** Reads a table of entries of varying length from front to back, a window at a time. */
+final class TableReader {
+    private static final int WINDOW = 64 << 10;
+
+    private final HostFile file;
+    private final String what;
+    private final long start;
+    private final long maxBytes;
+    private ByteBuffer window = ByteBuffer.allocate(0);
+    private long windowOffset;
+
+    /**
+     * Makes a reader.
+     *
+     * @param what what the table is, for messages: {@code "snapshot table"}
+     * @param maxBytes how long the table may be
+     */
+    TableReader(HostFile file, String what, long start, long maxBytes) {
+        this.file = file;
+        this.what = what;
+        this.start = start;
+        this.maxBytes = maxBytes;
+        this.windowOffset = start;
+    }
+
+    /** Returns the file offset of what is read next. */
+    long offset() {
+        return windowOffset + window.position();
+    }
+
+    /** Returns the next bytes, to be read from position 0 on; they are valid until the next call. */
+    ByteBuffer next(int length) throws IOException {
+        if (length > maxBytes - (offset() - start)) {
+            throw new LimitExceededException(
+                    file.name() + ": " + what + " at " + start + " is longer than the limit of " + maxBytes + " bytes");
+        }
+        if (window.remaining() < length) {
+            fill(length);
+        }
+        ByteBuffer bytes = window.slice(window.position(), length);
+        window.position(window.position() + length);
+        return bytes;
+    }
+
+    /** Skips to the next multiple of 8 bytes, counted from the beginning of the table. */
+    void align() throws IOException {
+        int padding = (int) (-(offset() - start) & 7);
+        if (padding > 0 && file.holds(offset(), padding)) {
+            next(padding);
+        }
+    }
+
+    private void fill(int length) throws IOException {
+        long from = offset();
+        if (!file.holds(from, length)) {
+            throw new CorruptImageException(file.name() + ": " + what + " at " + start + ": the entry at " + from
+                    + " goes beyond the end of the file (" + file.fileSize() + " bytes)");
+        }
+        ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(Math.max(length, WINDOW), file.fileSize() - from));
+        file.storage().read(from, bytes);
+        window = bytes.flip();
+        windowOffset = from;
+    }
+}
