@@ -52,24 +52,33 @@ public final class Printable {
         return StandardCharsets.UTF_8.decode(bytes).toString();
     }
 
+    /**
+     * Returns whether a code point does nothing to a terminal or a log but appear: no control, no line separator, no
+     * bidirectional control, no surrogate.
+     */
+    public static boolean isSafe(int codePoint) {
+        if (codePoint < 0x2000) {
+            return codePoint >= 0x20 && !isIn(codePoint, 0x7f, 0x9f) && codePoint != 0x61c;
+        }
+        return codePoint != 0xfeff
+                && !isIn(codePoint, 0x200e, 0x200f)
+                && !isIn(codePoint, 0x2028, 0x202e)
+                && !isIn(codePoint, 0x2066, 0x2069)
+                && !isIn(codePoint, Character.MIN_SURROGATE, Character.MAX_SURROGATE);
+    }
+
     private static boolean isUnsafe(String text, int i) {
         char c = text.charAt(i);
-        if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
-            return true;
-        }
-        if (c < 0x2000) {
-            return c == 0x61c;
-        }
         if (Character.isHighSurrogate(c)) {
             return i + 1 == text.length() || !Character.isLowSurrogate(text.charAt(i + 1));
         }
         if (Character.isLowSurrogate(c)) {
             return i == 0 || !Character.isHighSurrogate(text.charAt(i - 1));
         }
-        return c == 0xfeff || isIn(c, 0x200e, 0x200f) || isIn(c, 0x2028, 0x202e) || isIn(c, 0x2066, 0x2069);
+        return !isSafe(c);
     }
 
-    private static boolean isIn(char c, int first, int last) {
-        return c >= first && c <= last;
+    private static boolean isIn(int codePoint, int first, int last) {
+        return codePoint >= first && codePoint <= last;
     }
 }

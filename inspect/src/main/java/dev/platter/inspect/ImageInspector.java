@@ -1,0 +1,274 @@
+package dev.platter.inspect;
+
+import com.google.common.io.Closer;
+import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockDevices;
+import dev.platter.core.DeviceCatalog;
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.core.Printable;
+import dev.platter.filesystem.FileSystem;
+import dev.platter.lvm.LogicalVolume;
+import dev.platter.lvm.PhysicalVolume;
+import dev.platter.lvm.VolumeGroup;
+import dev.platter.partition.Partition;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A guest's disks with everything inside them. The front door of Platter:
+ *
+ * <pre>{@code
+ * try (ImageInspector image = ImageInspector.open(Path.of("guest.qcow2"))) {
+ *     for (Partition p : image.partitions()) { … }
+ *     for (VolumeGroup g : image.volumeGroups()) { … }
+ *     BlockDevice root = image.device("/dev/vg0/root");
+ * }
+ * }</pre>
+ *
+ * <p>Everything is found when it is opened and does not change afterwards; only metadata are read. What is damaged does
+ * not hide the rest: it is named in {@link #problems()}. Names are those that libguestfs gives: disks are {@code /dev/sda},
+ * {@code /dev/sdb} … in the order given, partitions {@code /dev/sda1}, logical volumes {@code /dev/vg0/root}. Safe for use
+ * by many threads.
+ */
+public final class ImageInspector implements DeviceCatalog, Closeable {
+    private final Inspection inspection;
+    private final List<? extends Closeable> owned;
+    private volatile boolean closed;
+
+    private ImageInspector(Inspection inspection, List<? extends Closeable> owned) {
+        this.inspection = inspection;
+        this.owned = owned;
+    }
+
+    /**
+     * Opens one image, read-only, with the defaults: the format is probed, and nothing that the image names is opened.
+     *
+     * @throws dev.platter.core.DiskImageException if it is no image that can be read
+     */
+    public static ImageInspector open(Path image) throws IOException {
+        return open(image, OpenOptions.defaults());
+    }
+
+    /** Opens one image. */
+    public static ImageInspector open(Path image, OpenOptions options) throws IOException {
+        return open(List.of(image), options);
+    }
+
+    /** Opens the disks of one guest together, so that volume groups that span them are whole. */
+    public static ImageInspector open(List<Path> images) throws IOException {
+        return open(images, OpenOptions.defaults());
+    }
+
+    /** Opens the disks of one guest together. */
+    public static ImageInspector open(List<Path> images, OpenOptions options) throws IOException {
+        return open(images, options, null);
+    }
+
+    /**
+     * Opens the disks of one guest together, as they were at an internal snapshot.
+     *
+     * @param snapshot id or name of a snapshot that every image has; null for the present state
+     * @throws dev.platter.core.DiskImageException if an image is none that can be read, or has no such snapshot
+     */
+    public static ImageInspector open(List<Path> images, OpenOptions options, @Nullable String snapshot)
+            throws IOException {
+        requireAny(images.size());
+        Findings findings = new Findings();
+        OpenOptions listening = options.toBuilder()
+                .onWarning(warning -> {
+                    findings.warn(warning);
+                    options.onWarning().accept(warning);
+                })
+                .build();
+        List<Closeable> owned = new ArrayList<>();
+        try {
+            List<Inspection.Source> sources = new ArrayList<>();
+            for (Path path : images) {
+                DiskImage image = DiskImages.open(path, listening);
+                owned.add(image);
+                BlockDevice device = snapshot == null ? image : image.openSnapshot(snapshot);
+                sources.add(new Inspection.Source(device, image));
+            }
+            return new ImageInspector(Inspection.of(sources, listening, findings), owned);
+        } catch (IOException | RuntimeException e) {
+            closeAll(owned);
+            throw e;
+        }
+    }
+
+    /**
+     * Inspects devices that somebody else opened: {@code device}s of one guest, in order. They are not closed with the
+     * inspector.
+     */
+    public static ImageInspector of(BlockDevice... devices) throws IOException {
+        requireAny(devices.length);
+        List<Inspection.Source> sources = new ArrayList<>();
+        for (BlockDevice device : devices) {
+            sources.add(new Inspection.Source(device, device instanceof DiskImage image ? image : null));
+        }
+        return new ImageInspector(Inspection.of(sources, OpenOptions.defaults(), new Findings()), List.of());
+    }
+
+    private static void requireAny(int count) {
+        if (count == 0) {
+            throw new IllegalArgumentException("images: there must be at least one");
+        }
+    }
+
+    /** Returns the disks, in the order given, each with its partition table. */
+    public List<Disk> disks() {
+        return inspection.disks();
+    }
+
+    /** Returns the partitions of all disks, in order. */
+    public List<Partition> partitions() {
+        List<Partition> all = new ArrayList<>();
+        for (Disk disk : inspection.disks()) {
+            all.addAll(disk.table().partitions());
+        }
+        return List.copyOf(all);
+    }
+
+    /** Returns the LVM2 physical volumes that are there. */
+    public List<PhysicalVolume> physicalVolumes() {
+        return inspection.lvm().physicalVolumes();
+    }
+
+    /** Returns the LVM2 volume groups, those that lack physical volumes included. */
+    public List<VolumeGroup> volumeGroups() {
+        return inspection.lvm().volumeGroups();
+    }
+
+    /** Returns everything that can hold a file system: bare disks, then partitions, then logical volumes. */
+    public List<Volume> volumes() {
+        return inspection.volumes();
+    }
+
+    /** Returns the file systems and other recognised contents by the name of their device; not physical volumes. */
+    public Map<String, FileSystem> fileSystems() {
+        Map<String, FileSystem> found = new LinkedHashMap<>();
+        for (Volume volume : inspection.volumes()) {
+            volume.fileSystem()
+                    .filter(content -> !content.type().equals(FileSystemList.PHYSICAL_VOLUME))
+                    .ifPresent(content -> found.put(volume.name(), content));
+        }
+        return found;
+    }
+
+    /**
+     * Returns what {@code guestfish list-filesystems} prints: types by the name of their device, {@code unknown} for what
+     * is not recognised.
+     */
+    public Map<String, String> listFileSystems() {
+        return FileSystemList.of(inspection.volumes());
+    }
+
+    /** Returns what is odd but did not stop the reading, one sentence each. */
+    public List<String> warnings() {
+        return inspection.warnings();
+    }
+
+    /**
+     * Returns what the images name or contain and could not be opened or read, one sentence each. Volumes that need a disk
+     * that was not given, or that are of a type that cannot be read yet, are not among them: each says so itself.
+     */
+    public List<String> problems() {
+        return inspection.problems();
+    }
+
+    /** Returns all of it as a value that can be printed as JSON. */
+    public InspectionReport report() {
+        return new InspectionReport(inspection);
+    }
+
+    /** Returns the name that a logical volume is addressed by. */
+    public String deviceName(VolumeGroup group, LogicalVolume volume) {
+        return inspection.names().nameOf(group, volume);
+    }
+
+    @Override
+    public List<Entry> devices() {
+        List<Entry> all = new ArrayList<>();
+        for (Disk disk : inspection.disks()) {
+            all.add(new Entry(disk.name(), disk.device().size()));
+            for (Partition partition : disk.table().partitions()) {
+                all.add(new Entry(disk.partitionName(partition.number()), partition.size()));
+            }
+        }
+        for (VolumeGroup group : volumeGroups()) {
+            for (LogicalVolume volume : group.logicalVolumes()) {
+                if (volume.isReadable()) {
+                    all.add(new Entry(inspection.names().nameOf(group, volume), volume.size()));
+                }
+            }
+        }
+        return List.copyOf(all);
+    }
+
+    /**
+     * Opens a disk, a partition or a logical volume by its name. A logical volume can be named {@code /dev/<VG>/<LV>} where
+     * only one group has that name, {@code /dev/<VG>@<VG UUID>/<LV>}, or {@code <VG UUID>/<LV UUID>}. The device is a view:
+     * closing it leaves the image open, and closing the inspector ends it.
+     *
+     * @throws NoSuchFileException if there is no such device
+     * @throws dev.platter.core.DiskImageException if it cannot be read; the message says why
+     */
+    @Override
+    public BlockDevice device(String name) throws IOException {
+        if (closed) {
+            throw new ClosedChannelException();
+        }
+        for (Disk disk : inspection.disks()) {
+            if (name.equals(disk.name())) {
+                return view(disk.device());
+            }
+            for (Partition partition : disk.table().partitions()) {
+                if (name.equals(disk.partitionName(partition.number()))) {
+                    return partition.open(disk.device());
+                }
+            }
+        }
+        for (VolumeGroup group : volumeGroups()) {
+            for (LogicalVolume volume : group.logicalVolumes()) {
+                if (inspection.names().isNameOf(name, group, volume)) {
+                    return volume.open();
+                }
+            }
+        }
+        throw new NoSuchFileException(
+                Printable.escape(name),
+                null,
+                inspection.names().isAmbiguous(name)
+                        ? "several volume groups have that name; address it as /dev/<VG>@<VG UUID>/<LV>"
+                        : "there is no such device in the image");
+    }
+
+    private static BlockDevice view(BlockDevice device) {
+        return device.features().readOnly()
+                ? BlockDevices.readOnly(device)
+                : BlockDevices.slice(device, "whole disk", 0, device.size());
+    }
+
+    /** Closes the images that this opened, and with them every device that came from here. */
+    @Override
+    public void close() throws IOException {
+        closed = true;
+        closeAll(owned);
+    }
+
+    private static void closeAll(List<? extends Closeable> things) throws IOException {
+        try (Closer closer = Closer.create()) {
+            things.forEach(closer::register);
+        }
+    }
+}
