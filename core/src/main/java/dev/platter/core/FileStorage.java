@@ -203,21 +203,7 @@ final class FileStorage implements Storage {
             visitor.extent(offset, length, Extent.ALLOCATED, 0, null, -1);
             return;
         }
-        long end = offset + length;
-        for (long at = offset; at < end; ) {
-            long data = Math.min(end, found.nextData(at));
-            if (data > at) {
-                if (!visitor.extent(at, data - at, Extent.READS_AS_ZERO, 0, null, -1)) {
-                    return;
-                }
-                at = data;
-            }
-            long hole = at < end ? Math.min(end, found.nextHole(at)) : end;
-            if (hole > at && !visitor.extent(at, hole - at, Extent.ALLOCATED, 0, null, -1)) {
-                return;
-            }
-            at = hole;
-        }
+        HoleWalk.visit(found, offset, length, visitor);
     }
 
     @Override
