@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Limits;
+import dev.platter.core.Printable;
 import dev.platter.testkit.Corpus;
 import dev.platter.testkit.CountingAllocation;
 import dev.platter.testkit.Faults;
@@ -17,6 +18,8 @@ import java.nio.ByteOrder;
 import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -67,6 +70,24 @@ class FileSystemsTest {
 
         assertThat(TestVolumes.one(recognition).type()).isEqualTo("iso9660");
         assertThat(recognition.warnings()).isEmpty();
+    }
+
+    @Test
+    void snippetOfTheReadmeWorks() throws IOException {
+        BlockDevice volume = TestVolumes.of(swapAndSquashfs(4096 * 10));
+
+        List<String> printed = new ArrayList<>();
+        Recognition recognition = FileSystems.recognise(volume, Limits.defaults());
+        for (FileSystem one : recognition.found()) {
+            String label = one.label();
+            printed.add(one.type() + " " + Printable.escape(label == null ? "" : label));
+            DiskUsage usage = one.usage();
+            if (usage != null) {
+                printed.add(usage.usedKiB() + " KiB of " + usage.totalKiB());
+            }
+        }
+
+        assertThat(printed).containsExactly("swap ");
     }
 
     @Test
