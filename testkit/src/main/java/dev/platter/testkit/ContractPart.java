@@ -46,7 +46,7 @@ interface ContractPart {
         long room = size - length;
         return switch (random.nextInt(4)) {
             case 0 -> Math.max(0, room - random.nextInt(4096));
-            default -> room == 0 ? 0 : Math.floorMod(random.nextLong(), room + 1);
+            default -> room == Long.MAX_VALUE ? random.nextLong() & room : Math.floorMod(random.nextLong(), room + 1);
         };
     }
 
