@@ -81,7 +81,8 @@ public final class MappedImage implements Closeable {
             ByteBuffer data = ByteBuffer.allocateDirect(CLUSTER);
             for (int i = 0; i < dataClusters; i++) {
                 fill(data.clear(), i);
-                long host = dataOffset + (long) (i / TABLE_ENTRIES * TABLE_ENTRIES + order[i % TABLE_ENTRIES]) * CLUSTER;
+                long host =
+                        dataOffset + (long) (i / TABLE_ENTRIES * TABLE_ENTRIES + order[i % TABLE_ENTRIES]) * CLUSTER;
                 file.write(data.duplicate(), host);
                 raw.write(data, (long) i * CLUSTER);
             }

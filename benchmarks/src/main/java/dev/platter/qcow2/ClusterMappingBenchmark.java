@@ -29,6 +29,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 3, time = 1)
 @Measurement(iterations = 5, time = 1)
 @Fork(1)
+@SuppressWarnings("NullAway.Init") // @Setup is the constructor of a benchmark
 public class ClusterMappingBenchmark {
     private static final int OPERATIONS = 8192;
 

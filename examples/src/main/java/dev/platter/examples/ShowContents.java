@@ -23,7 +23,8 @@ public final class ShowContents {
     static void show(Path path, PrintStream out) throws IOException {
         try (ImageInspector image = ImageInspector.open(path)) {
             for (Partition p : image.partitions()) {
-                out.println("partition " + p.number() + ": " + p.size() + " bytes at " + p.start() + ", " + p.typeName());
+                out.println(
+                        "partition " + p.number() + ": " + p.size() + " bytes at " + p.start() + ", " + p.typeName());
             }
             for (VolumeGroup group : image.volumeGroups()) {
                 for (LogicalVolume volume : group.logicalVolumes()) {
@@ -31,7 +32,8 @@ public final class ShowContents {
                 }
             }
             for (Map.Entry<String, FileSystem> found : image.fileSystems().entrySet()) {
-                out.println("file system " + found.getKey() + ": " + found.getValue().type());
+                out.println("file system " + found.getKey() + ": "
+                        + found.getValue().type());
             }
         }
     }

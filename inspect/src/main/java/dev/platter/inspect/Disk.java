@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param image the image it comes from; null for a device that was given as such
  * @param table its partition table
  */
-public record Disk(String name, BlockDevice device, @Nullable DiskImage image, PartitionTable table) {
+public record Disk(
+        String name, BlockDevice device, @Nullable DiskImage image, PartitionTable table) {
 
     /** Returns the name of the disk at a position, as Linux names them: sda to sdz, then sdaa. */
     static String nameOf(int index) {

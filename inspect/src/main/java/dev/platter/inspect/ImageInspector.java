@@ -107,7 +107,7 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
     }
 
     /**
-     * Inspects devices that somebody else opened: {@code device}s of one guest, in order. They are not closed with the
+     * Inspects devices that somebody else opened: those of one guest, in order. They are not closed with the
      * inspector.
      */
     public static ImageInspector of(BlockDevice... devices) throws IOException {

@@ -78,12 +78,7 @@ record Inspection(
                 }
             }
             return new Inspection(
-                    List.copyOf(disks),
-                    lvm,
-                    names,
-                    List.copyOf(volumes),
-                    findings.warnings(),
-                    findings.problems());
+                    List.copyOf(disks), lvm, names, List.copyOf(volumes), findings.warnings(), findings.problems());
         }
 
         private void addDisk(Source source) throws IOException {
@@ -103,7 +98,8 @@ record Inspection(
             }
             try {
                 PartitionTable table = PartitionTables.read(device, options.sectorSize(), options.limits());
-                boolean isEmptyDos = "dos".equals(table.type()) && table.partitions().isEmpty();
+                boolean isEmptyDos =
+                        "dos".equals(table.type()) && table.partitions().isEmpty();
                 // a boot sector with code and the signature, but no partitions, in front of a file system is no table
                 return isEmptyDos && isFileSystem(device)
                         ? new PartitionTable(null, null, table.sectorSize(), false, List.of(), table.warnings())

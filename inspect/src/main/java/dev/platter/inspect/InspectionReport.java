@@ -1,6 +1,7 @@
 package dev.platter.inspect;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.platter.core.Warning;
 import dev.platter.filesystem.FileSystem;
 import dev.platter.filesystem.Signature;
 import dev.platter.lvm.LogicalVolume;
@@ -10,8 +11,9 @@ import dev.platter.partition.Partition;
 import dev.platter.partition.PartitionTable;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.util.List;
+import java.util.HashMap;
 import java.util.Locale;
+import java.util.Map;
 
 /**
  * Everything that an inspection found, as a value. Its JSON is what {@code platter inspect --json} prints: sizes and
@@ -19,14 +21,17 @@ import java.util.Locale;
  */
 public final class InspectionReport {
     private final Inspection inspection;
-    private final List<ImageReport> images;
+    private final Map<String, ImageReport> images;
 
     InspectionReport(Inspection inspection) {
         this.inspection = inspection;
-        this.images = inspection.disks().stream()
-                .filter(disk -> disk.image() != null)
-                .map(disk -> ImageReport.of(java.util.Objects.requireNonNull(disk.image())))
-                .toList();
+        Map<String, ImageReport> reports = new HashMap<>();
+        for (Disk disk : inspection.disks()) {
+            if (disk.image() != null) {
+                reports.put(disk.name(), ImageReport.of(disk.image()));
+            }
+        }
+        this.images = Map.copyOf(reports);
     }
 
     /** Returns whether everything that the images name and contain could be opened and read. */
@@ -106,7 +111,8 @@ public final class InspectionReport {
     }
 
     private void writeImage(JsonGenerator json, Disk disk) throws IOException {
-        if (disk.image() == null) {
+        ImageReport report = images.get(disk.name());
+        if (report == null) {
             json.writeStartObject();
             json.writeStringField("filename", disk.device().description());
             json.writeNullField("format");
@@ -115,14 +121,7 @@ public final class InspectionReport {
             json.writeEndObject();
             return;
         }
-        int index = 0;
-        for (Disk other : inspection.disks()) {
-            if (other == disk) {
-                images.get(index).write(json);
-                return;
-            }
-            index += other.image() == null ? 0 : 1;
-        }
+        report.write(json);
     }
 
     private static void writeTable(JsonGenerator json, PartitionTable table) throws IOException {
@@ -131,7 +130,7 @@ public final class InspectionReport {
         json.writeNumberField("sector-size", table.sectorSize());
         json.writeBooleanField("from-backup", table.fromBackup());
         json.writeArrayFieldStart("warnings");
-        for (dev.platter.core.Warning warning : table.warnings()) {
+        for (Warning warning : table.warnings()) {
             json.writeString(warning.text());
         }
         json.writeEndArray();

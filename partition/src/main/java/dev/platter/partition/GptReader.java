@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * Disk Layout".
  *
  * <p>A copy is used if its checksums match and it fits the disk, the primary one first. If none fits, one that is whole but
- * speaks of a longer disk is shown with a warning, so that a cut-off image can be looked at; sfdisk refuses those.
+ * contradicts the disk, by a range of usable sectors that is reversed or that a longer disk would have, is shown with a
+ * warning, so that a cut-off image can be looked at; sfdisk refuses those.
  */
 final class GptReader {
     private static final long PRIMARY_LBA = 1;

@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * extended one links to the next EBR, relative to the primary extended partition.
  *
  * <p>Each EBR is read at most once and there are at most {@link Limits#partitions()}, so the work is linear. Links may lead
- * backwards: sfdisk writes such chains. What lies outside the extended partition is not followed or listed.
+ * backwards: sfdisk writes such chains and Linux follows them, though recent libblkid stops there. As there, what begins
+ * outside the extended partition is neither followed nor listed, and a second partition at the same start is ignored.
  */
 final class LogicalPartitions {
     private static final int FIRST_NUMBER = 5;
