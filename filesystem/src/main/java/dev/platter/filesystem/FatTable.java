@@ -69,22 +69,41 @@ final class FatTable {
     }
 
     private static int countFree(ByteBuffer chunk, int first, int end, int bits) {
+        return switch (bits) {
+            case 32 -> countFree32(chunk, first, end);
+            case 16 -> countFree16(chunk, first, end);
+            default -> countFree12(chunk, first, end);
+        };
+    }
+
+    /** Two entries at a time: of most volumes most are 0, and both together then too. */
+    private static int countFree32(ByteBuffer chunk, int first, int end) {
         int free = 0;
-        for (int i = first; i < end; i++) {
-            boolean isFree;
-            if (bits == 32) {
-                isFree = (chunk.getInt(4 * i) & 0x0FFF_FFFF) == 0;
-            } else if (bits == 16) {
-                isFree = chunk.getShort(2 * i) == 0;
-            } else {
-                int byteIndex = i + i / 2;
-                int low = chunk.get(byteIndex) & 0xff;
-                int high = chunk.get(byteIndex + 1) & 0xff;
-                isFree = (i % 2 == 0 ? low | (high & 0xf) << 8 : low >> 4 | high << 4) == 0;
-            }
-            if (isFree) {
+        int i = first;
+        for (; i + 1 < end; i += 2) {
+            long pair = chunk.getLong(4 * i) & 0x0FFF_FFFF_0FFF_FFFFL;
+            if (pair == 0) {
+                free += 2;
+            } else if ((int) pair == 0 || pair >>> 32 == 0) {
                 free++;
             }
+        }
+        return i < end && (chunk.getInt(4 * i) & 0x0FFF_FFFF) == 0 ? free + 1 : free;
+    }
+
+    private static int countFree16(ByteBuffer chunk, int first, int end) {
+        int free = 0;
+        for (int i = first; i < end; i++) {
+            free += chunk.getShort(2 * i) == 0 ? 1 : 0;
+        }
+        return free;
+    }
+
+    private static int countFree12(ByteBuffer chunk, int first, int end) {
+        int free = 0;
+        for (int i = first; i < end; i++) {
+            int pair = u16(chunk, i + i / 2);
+            free += (i % 2 == 0 ? pair & 0xfff : pair >> 4) == 0 ? 1 : 0;
         }
         return free;
     }

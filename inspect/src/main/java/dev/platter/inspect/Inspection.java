@@ -97,7 +97,7 @@ record Inspection(
                 return none();
             }
             try {
-                PartitionTable table = PartitionTables.read(device, options.sectorSize(), options.limits());
+                PartitionTable table = PartitionTables.read(watched(device), options.sectorSize(), options.limits());
                 boolean isEmptyDos =
                         "dos".equals(table.type()) && table.partitions().isEmpty();
                 // a boot sector with code and the signature, but no partitions, in front of a file system is no table
@@ -110,13 +110,19 @@ record Inspection(
             }
         }
 
+        private BlockDevice watched(BlockDevice device) {
+            return new WatchedDevice(device, findings);
+        }
+
         private PartitionTable none() {
             int sectorSize = options.sectorSize() == 0 ? 512 : options.sectorSize();
             return new PartitionTable(null, null, sectorSize, false, List.of(), List.of());
         }
 
         private boolean isFileSystem(BlockDevice device) throws IOException {
-            return FileSystems.recognise(device, options.limits()).fileSystem().isPresent();
+            return FileSystems.recognise(watched(device), options.limits())
+                    .fileSystem()
+                    .isPresent();
         }
 
         private static boolean isEncrypted(@Nullable DiskImage image) {
@@ -182,7 +188,7 @@ record Inspection(
 
         private Recognition recognise(String name, BlockDevice device) throws IOException {
             try {
-                Recognition recognition = FileSystems.recognise(device, options.limits());
+                Recognition recognition = FileSystems.recognise(watched(device), options.limits());
                 recognition.warnings().forEach(findings::warn);
                 recognition.found().forEach(found -> found.warnings().forEach(findings::warn));
                 return recognition;
