@@ -3,6 +3,7 @@ package dev.platter.core;
 import com.google.common.collect.ImmutableList;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import java.util.Arrays;
 import java.util.List;
 
@@ -82,7 +83,7 @@ final class ConcatDevice extends ViewDevice {
 
     @Override
     public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
-        begin(offset, from.remaining());
+        beginWrite(offset, from.remaining());
         int limit = from.limit();
         long at = offset;
         for (int i = partAt(at); from.position() < limit; i++) {
@@ -99,7 +100,7 @@ final class ConcatDevice extends ViewDevice {
 
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
-        begin(offset, length);
+        beginWrite(offset, length);
         if (mode.isFast() && !features.fastZero()) {
             throw new NotFasterException(description);
         }
@@ -108,7 +109,7 @@ final class ConcatDevice extends ViewDevice {
 
     @Override
     public void discard(long offset, long length) throws IOException {
-        begin(offset, length);
+        beginWrite(offset, length);
         forParts(offset, length, (part, start, at, run) -> part.discard(at - start, run));
     }
 
@@ -121,6 +122,22 @@ final class ConcatDevice extends ViewDevice {
     }
 
     @Override
+    public long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        begin(offset, length);
+        long at = offset;
+        long end = offset + length;
+        for (int i = partAt(at); at < end; i++) {
+            long run = Math.min(end, starts[i + 1]) - at;
+            long done = run == 0 ? 0 : parts.get(i).transferTo(at - starts[i], run, to);
+            at += done;
+            if (done < run) {
+                break;
+            }
+        }
+        return at - offset;
+    }
+
+    @Override
     public void prefetch(long offset, long length) {
         if (isClosed() || !Bounds.inside(offset, length, size())) {
             return;
@@ -128,6 +145,14 @@ final class ConcatDevice extends ViewDevice {
         for (int i = partAt(offset); i < parts.size() && starts[i] < offset + length; i++) {
             long from = Math.max(offset, starts[i]);
             parts.get(i).prefetch(from - starts[i], Math.min(offset + length, starts[i + 1]) - from);
+        }
+    }
+
+    /** One part that refuses makes the whole refuse: a write must not end half done at its border. */
+    private void beginWrite(long offset, long length) throws IOException {
+        begin(offset, length);
+        if (features.readOnly()) {
+            throw new ReadOnlyDeviceException(description);
         }
     }
 

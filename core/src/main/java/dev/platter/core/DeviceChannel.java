@@ -22,8 +22,8 @@ final class DeviceChannel implements SeekableByteChannel {
         if (!into.hasRemaining()) {
             return 0;
         }
-        int length = (int) Math.min(into.remaining(), device.size() - position);
-        if (length <= 0) {
+        int length = (int) Math.max(0, Math.min(into.remaining(), device.size() - position));
+        if (length == 0) {
             return -1;
         }
         int limit = into.limit();
@@ -78,7 +78,7 @@ final class DeviceChannel implements SeekableByteChannel {
     }
 
     @Override
-    public SeekableByteChannel truncate(long size) throws IOException {
+    public synchronized SeekableByteChannel truncate(long size) throws IOException {
         requireOpen();
         if (device.features().readOnly()) {
             throw new NonWritableChannelException();
@@ -92,6 +92,7 @@ final class DeviceChannel implements SeekableByteChannel {
                     device.description() + ": the size of a device cannot be changed through a channel",
                     null);
         }
+        position = Math.min(position, size);
         return this;
     }
 

@@ -2,6 +2,7 @@ package dev.platter.core;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ReadOnlyBufferException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
@@ -121,6 +122,10 @@ final class FileStorage implements Storage {
 
     @Override
     public int read(long offset, ByteBuffer into) throws IOException {
+        if (into.isReadOnly()) {
+            // a FileChannel would call it an illegal argument
+            throw new ReadOnlyBufferException();
+        }
         int start = into.position();
         while (true) {
             FileChannel current = usable();
