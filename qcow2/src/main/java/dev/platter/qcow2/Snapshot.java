@@ -13,12 +13,14 @@ import java.util.List;
  * An entry of the snapshot table. Source: qcow2.rst, "Snapshots".
  *
  * @param tableOffset where the entry lies in the file
+ * @param entryBytes how long the entry is, without padding
  * @param l1TableOffset its L1 table, not checked yet
  * @param l1Size entries of its L1 table, not checked yet
  * @param extraDataSize bytes of extra data; version 3 asks for at least 16
  * @param info what a person wants to know of it
  */
-record Snapshot(long tableOffset, long l1TableOffset, long l1Size, long extraDataSize, SnapshotInfo info) {
+record Snapshot(
+        long tableOffset, long entryBytes, long l1TableOffset, long l1Size, long extraDataSize, SnapshotInfo info) {
     private static final int FIXED = 40;
     private static final int MAX_SNAPSHOTS = 65536;
     private static final int MAX_EXTRA_DATA = 1024;
@@ -74,6 +76,7 @@ record Snapshot(long tableOffset, long l1TableOffset, long l1Size, long extraDat
         table.align();
         return new Snapshot(
                 offset,
+                FIXED + extraLength + idLength + nameLength,
                 l1TableOffset,
                 l1Size,
                 extraLength,
