@@ -97,7 +97,8 @@ final class L2TableWalk {
         boolean isFirst = window.isFirst();
         boolean countAllocation = active && isFirst;
         long first = counts.first();
-        int size = counts.size();
+        // the cluster behind the last one of the file is counted, but a whole cluster cannot be there
+        long size = Math.min(counts.size(), Qcow2Check.clustersOf(fileSize, clusterBits) - first);
         int bytes = piece.capacity();
         long next = nextContiguous;
         for (int at = nextUsed(0, bytes); at < bytes; at = nextUsed(at, bytes)) {

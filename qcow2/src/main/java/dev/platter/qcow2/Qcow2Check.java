@@ -7,6 +7,7 @@ import dev.platter.core.LimitExceededException;
 import dev.platter.core.Limits;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -90,11 +91,20 @@ final class Qcow2Check {
             throw new LimitExceededException(file.name() + ": the file has " + clusters + " clusters, at most "
                     + MAX_CLUSTERS + " can be checked");
         }
-        boolean snapshotsUnread = header.snapshotCount() > 0 && snapshots.isEmpty();
-        this.snapshots = snapshotsUnread ? Snapshot.readTable(header, file, limits) : snapshots;
+        this.snapshots = readSnapshots(snapshots, limits);
         this.bitmaps = readBitmaps(bitmaps, limits);
         this.end = clusters + 1;
         this.refcounts = Refcounts.read(header, file, fileSize);
+    }
+
+    /** A table that begins beyond the end of the file is all zeros, as qemu reads it. */
+    private List<Snapshot> readSnapshots(List<Snapshot> known, Limits limits) throws IOException {
+        if (header.snapshotCount() == 0 || !known.isEmpty()) {
+            return known;
+        }
+        return header.snapshotCount() <= Snapshot.MAX_SNAPSHOTS && header.snapshotsOffset() >= fileSize
+                ? Collections.nCopies((int) header.snapshotCount(), Snapshot.ofZeros(header.snapshotsOffset()))
+                : Snapshot.readTable(header, file, limits);
     }
 
     private List<Bitmap> readBitmaps(List<Bitmap> known, Limits limits) throws IOException {

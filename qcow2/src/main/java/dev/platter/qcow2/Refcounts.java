@@ -54,20 +54,20 @@ final class Refcounts {
     }
 
     /**
-     * Reads the table; what of it lies beyond the end of the file is zeros, as qemu reads it.
+     * Reads the table; one without clusters is empty, and all refcounts are 0. What of it lies beyond the end of the file is zeros, as qemu reads it.
      *
      * @throws CorruptImageException if the header gives it a size that the format does not allow
      */
     static Refcounts read(Qcow2Header header, HostFile file, long fileSize) throws IOException {
         long clusters = header.refcountTableClusters();
-        if (clusters == 0 || clusters > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES / header.clusterSize()) {
+        if (clusters > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES / header.clusterSize()) {
             throw new CorruptImageException(file.name() + ": header at 56: the refcount table is said to have "
                     + clusters
-                    + " clusters, allowed are 1 to " + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES / header.clusterSize()
+                    + " clusters, allowed are up to " + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES / header.clusterSize()
                     + "; the image cannot be checked");
         }
         long[] table = new long[(int) (clusters * header.clusterSize() / Long.BYTES)];
-        ByteBuffer raw = ByteBuffer.allocateDirect(Math.min(table.length * Long.BYTES, 1 << PIECE_BITS));
+        ByteBuffer raw = ByteBuffer.allocateDirect(1 << PIECE_BITS);
         long offset = header.refcountTableOffset();
         for (int at = 0; at < table.length && offset < fileSize; at += raw.capacity() / Long.BYTES) {
             raw.clear().limit(Math.min(raw.capacity(), (table.length - at) * Long.BYTES));

@@ -22,7 +22,7 @@ import java.util.List;
 record Snapshot(
         long tableOffset, long entryBytes, long l1TableOffset, long l1Size, long extraDataSize, SnapshotInfo info) {
     private static final int FIXED = 40;
-    private static final int MAX_SNAPSHOTS = 65536;
+    static final int MAX_SNAPSHOTS = 65536;
     private static final int MAX_EXTRA_DATA = 1024;
 
     /**
@@ -41,6 +41,11 @@ record Snapshot(
             snapshots.add(readEntry(table, header, file));
         }
         return List.copyOf(snapshots);
+    }
+
+    /** Returns an entry of zeros: no L1 table, no name. */
+    static Snapshot ofZeros(long tableOffset) {
+        return new Snapshot(tableOffset, FIXED, 0, 0, 0, new SnapshotInfo("", "", 0, 0, 0, 0, -1, 0));
     }
 
     private static Snapshot readEntry(TableReader table, Qcow2Header header, HostFile file) throws IOException {
