@@ -1,5 +1,6 @@
 package dev.platter.core;
 
+import com.google.common.io.Closer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ReadOnlyBufferException;
@@ -12,7 +13,9 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.ServiceLoader;
@@ -36,17 +39,25 @@ final class FileStorage implements Storage {
     private final boolean growable;
     private final @Nullable FileFacts facts;
 
+    /**
+     * Never read, so no interrupt closes it: while it is open, the file system cannot give the identity of a deleted file
+     * to a new one.
+     */
+    private final FileChannel pin;
+
     private final Object reopening = new Object();
     private volatile FileChannel channel;
     private volatile boolean closed;
     private FileFacts.@Nullable Holes holes;
 
-    private FileStorage(Path path, boolean writable, BasicFileAttributes attributes, FileChannel channel) {
+    private FileStorage(
+            Path path, boolean writable, BasicFileAttributes attributes, FileChannel pin, FileChannel channel) {
         this.path = path;
         this.name = Printable.escape(Objects.toString(path.getFileName(), path.toString()));
         this.writable = writable;
         this.identity = FileIdentity.of(path, attributes);
         this.growable = attributes.isRegularFile();
+        this.pin = pin;
         this.channel = channel;
         this.facts = isDefaultFileSystem(path) ? loadFacts() : null;
     }
@@ -54,15 +65,19 @@ final class FileStorage implements Storage {
     static FileStorage open(Path path, boolean writable) throws IOException {
         BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
         requireBytes(path, attributes);
-        FileChannel channel = openChannel(path, writable);
+        List<FileChannel> opened = new ArrayList<>();
         try {
-            BasicFileAttributes opened = Files.readAttributes(path, BasicFileAttributes.class);
-            if (!FileIdentity.of(path, attributes).equals(FileIdentity.of(path, opened))) {
+            opened.add(FileChannel.open(path, StandardOpenOption.READ));
+            opened.add(openChannel(path, writable));
+            BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);
+            if (!FileIdentity.of(path, attributes).equals(FileIdentity.of(path, now))) {
                 throw swapped(Printable.escape(path.toString()));
             }
-            return new FileStorage(path, writable, opened, channel);
+            return new FileStorage(path, writable, now, opened.get(0), opened.get(1));
         } catch (IOException | RuntimeException e) {
-            channel.close();
+            for (FileChannel channel : opened) {
+                channel.close();
+            }
             throw e;
         }
     }
@@ -127,6 +142,11 @@ final class FileStorage implements Storage {
             throw new ReadOnlyBufferException();
         }
         int start = into.position();
+        if (into.remaining() > Long.MAX_VALUE - offset) {
+            // no file reaches so far, and Linux calls such a range an invalid argument
+            usable();
+            return 0;
+        }
         while (true) {
             FileChannel current = usable();
             try {
@@ -203,21 +223,7 @@ final class FileStorage implements Storage {
             visitor.extent(offset, length, Extent.ALLOCATED, 0, null, -1);
             return;
         }
-        long end = offset + length;
-        for (long at = offset; at < end; ) {
-            long data = Math.min(end, found.nextData(at));
-            if (data > at) {
-                if (!visitor.extent(at, data - at, Extent.READS_AS_ZERO, 0, null, -1)) {
-                    return;
-                }
-                at = data;
-            }
-            long hole = at < end ? Math.min(end, found.nextHole(at)) : end;
-            if (hole > at && !visitor.extent(at, hole - at, Extent.ALLOCATED, 0, null, -1)) {
-                return;
-            }
-            at = hole;
-        }
+        HoleWalk.visit(found, offset, length, visitor);
     }
 
     @Override
@@ -229,10 +235,11 @@ final class FileStorage implements Storage {
     public void close() throws IOException {
         synchronized (reopening) {
             closed = true;
-            channel.close();
-            if (holes != null) {
-                holes.close();
-            }
+            Closer closer = Closer.create();
+            closer.register(holes);
+            closer.register(pin);
+            closer.register(channel);
+            closer.close();
         }
     }
 
@@ -274,6 +281,8 @@ final class FileStorage implements Storage {
             if (channel != found) {
                 return;
             }
+            // waits until the interrupted thread has closed it: that drops the lock, also one taken in the meantime
+            found.close();
             BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
             if (!identity.equals(FileIdentity.of(path, attributes))) {
                 throw swapped(name);
