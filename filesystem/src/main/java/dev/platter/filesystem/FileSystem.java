@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param size bytes of the file system as it says itself, which may be more or less than the volume has; null where it
  *     does not say, as with swap
  * @param free bytes not in use, as its superblock says, at most {@code size}; null where it does not say
- * @param used bytes in use, as its superblock says; null where it does not say
+ * @param used bytes in use: as its superblock says, or else what is not free of its size; null where neither is known
  * @param blockSize bytes of an allocation unit (block, cluster), or 0 where there is none
  * @param signatureOffset byte offset of the magic in the volume
  * @param version the version as {@code blkid} prints it, or the version that the format itself has
@@ -38,8 +38,11 @@ public record FileSystem(
         @Nullable DiskUsage usage,
         List<Warning> warnings) {
 
-    /** Copies the warnings. */
+    /** Copies the warnings, and works out {@code used} where the superblock only says what is free. */
     public FileSystem {
+        if (used == null && size != null && free != null) {
+            used = size - free;
+        }
         warnings = List.copyOf(warnings);
     }
 

@@ -14,7 +14,6 @@ import java.io.OutputStream;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Everything that an inspection found, as a value. Its JSON is what {@code platter inspect --json} prints: sizes and
@@ -223,14 +222,7 @@ public final class InspectionReport {
         json.writeStringField("uuid", content.uuid());
         JsonText.number(json, "size", content.size());
         JsonText.number(json, "free", content.free());
-        JsonText.number(json, "used", used(content));
+        JsonText.number(json, "used", content.used());
         json.writeEndObject();
-    }
-
-    /** What the superblock says is in use, or else what it does not say is free. */
-    private static @Nullable Long used(FileSystem content) {
-        Long size = content.size();
-        Long free = content.free();
-        return content.used() != null ? content.used() : size == null || free == null ? null : (Long) (size - free);
     }
 }
