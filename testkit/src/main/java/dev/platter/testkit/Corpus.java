@@ -4,11 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -24,9 +22,9 @@ import org.opentest4j.TestAbortedException;
 
 /**
  * The folder of test images with what the reference tools say of each. It is named by the system property {@code
- * platter.corpus}; without it, {@code shared/corpus} is looked for beside the project's root ({@code platter.root}, or
- * what is found upwards from the working directory) and beside the folders above it. Images are unpacked when they are
- * asked for, once for each JVM, into one temporary folder that is deleted at exit. Safe for many threads.
+ * platter.corpus}, a relative name starting at the project's root. Without it, {@code shared/corpus} is looked for
+ * beside that root ({@code platter.root}, or the working directory) and beside the folders above it. Images are unpacked
+ * when they are asked for, once for each JVM, into one temporary folder that is deleted at exit. Safe for many threads.
  */
 public final class Corpus {
     private static final int CHUNK = 64 * 1024;
@@ -47,8 +45,15 @@ public final class Corpus {
         }
     }
 
-    /** Returns the corpus, or skips the test (or the parameters of a test) with a message that says how to get it. */
+    /**
+     * Returns the corpus, or skips the test (or the parameters of a test) with a message that says how to get it.
+     *
+     * @throws IllegalStateException if {@code platter.corpus} names no corpus: a mistyped name should not skip tests
+     */
     public static Corpus assumeCorpus() {
+        if (!Found.PROBLEM.isEmpty()) {
+            throw new IllegalStateException(Found.PROBLEM);
+        }
         if (Found.CORPUS == null) {
             throw new TestAbortedException("no image corpus here: name its folder with -Dplatter.corpus=");
         }
@@ -194,29 +199,33 @@ public final class Corpus {
 
     /** Found once, when first asked for. */
     private static final class Found {
-        static final @Nullable Corpus CORPUS = find();
+        static final @Nullable Corpus CORPUS;
+        static final String PROBLEM;
 
-        private static @Nullable Corpus find() {
+        static {
+            Corpus corpus = null;
+            String problem = "";
             try {
-                String named = System.getProperty("platter.corpus", "");
-                if (!named.isEmpty()) {
-                    Path folder = Path.of(named);
-                    if (!isCorpus(folder)) {
-                        throw new NoSuchFileException(
-                                named, null, "platter.corpus names no folder with a manifest.json");
-                    }
+                corpus = find();
+            } catch (IOException e) {
+                problem = "platter.corpus: " + e;
+            }
+            CORPUS = corpus;
+            PROBLEM = problem;
+        }
+
+        private static @Nullable Corpus find() throws IOException {
+            String named = System.getProperty("platter.corpus", "");
+            if (!named.isEmpty()) {
+                return new Corpus(root().resolve(named));
+            }
+            for (Path above = root(); above != null; above = above.getParent()) {
+                Path folder = above.resolve("shared/corpus");
+                if (isCorpus(folder)) {
                     return new Corpus(folder);
                 }
-                for (Path above = root(); above != null; above = above.getParent()) {
-                    Path folder = above.resolve("shared/corpus");
-                    if (isCorpus(folder)) {
-                        return new Corpus(folder);
-                    }
-                }
-                return null;
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
             }
+            return null;
         }
 
         private static boolean isCorpus(Path folder) {
