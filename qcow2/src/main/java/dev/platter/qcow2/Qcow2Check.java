@@ -7,7 +7,6 @@ import dev.platter.core.LimitExceededException;
 import dev.platter.core.Limits;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -97,14 +96,9 @@ final class Qcow2Check {
         this.refcounts = Refcounts.read(header, file, fileSize);
     }
 
-    /** A table that begins beyond the end of the file is all zeros, as qemu reads it. */
+    /** What of the table lies beyond the end of the file is zeros, as qemu reads it. */
     private List<Snapshot> readSnapshots(List<Snapshot> known, Limits limits) throws IOException {
-        if (header.snapshotCount() == 0 || !known.isEmpty()) {
-            return known;
-        }
-        return header.snapshotCount() <= Snapshot.MAX_SNAPSHOTS && header.snapshotsOffset() >= fileSize
-                ? Collections.nCopies((int) header.snapshotCount(), Snapshot.ofZeros(header.snapshotsOffset()))
-                : Snapshot.readTable(header, file, limits);
+        return header.snapshotCount() > 0 && known.isEmpty() ? Snapshot.readPadded(header, file, limits) : known;
     }
 
     private List<Bitmap> readBitmaps(List<Bitmap> known, Limits limits) throws IOException {
