@@ -11,7 +11,7 @@ final class ReferenceCountsTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 127, 128, 253, 254, 255, 256, 65535, 65536, 1_000_000})
     void countGoesOnBeyondAByte(int references) {
-        ReferenceCounts counts = new ReferenceCounts(0, 8, false);
+        ReferenceCounts counts = window(0, 8, false);
 
         for (int i = 0; i < references; i++) {
             counts.increment(5);
@@ -24,7 +24,7 @@ final class ReferenceCountsTest {
 
     @Test
     void wideCountersHoldAsMuchAsTheSideTable() {
-        ReferenceCounts counts = new ReferenceCounts(0, 8, true);
+        ReferenceCounts counts = window(0, 8, true);
 
         for (int i = 0; i < 300; i++) {
             counts.increment(7);
@@ -37,7 +37,7 @@ final class ReferenceCountsTest {
 
     @Test
     void sideTableHoldsItsLimitAndThenVoidsTheCounts() {
-        ReferenceCounts counts = new ReferenceCounts(0, ReferenceCounts.MAX_ESCAPES + 1, false);
+        ReferenceCounts counts = window(0, ReferenceCounts.MAX_ESCAPES + 1, false);
 
         for (int i = 0; i < ReferenceCounts.MAX_ESCAPES; i++) {
             addTo(counts, i, 256);
@@ -55,7 +55,7 @@ final class ReferenceCountsTest {
 
     @Test
     void isZeroLooksAtEveryCounterOfTheRange() {
-        ReferenceCounts counts = new ReferenceCounts(100, 10_000, false);
+        ReferenceCounts counts = window(100, 10_000, false);
 
         counts.increment(9_999);
 
@@ -65,6 +65,34 @@ final class ReferenceCountsTest {
         assertThat(counts.holds(100)).isTrue();
         assertThat(counts.holds(10_099)).isTrue();
         assertThat(counts.holds(10_100)).isFalse();
+    }
+
+    @Test
+    void nextWindowBeginsWithZeros() {
+        ReferenceCounts counts = new ReferenceCounts(4096);
+        counts.begin(0, 4096, false);
+        for (int i = 0; i < 4096; i++) {
+            counts.increment(i);
+        }
+        addTo(counts, 9, 300);
+
+        counts.begin(4096, 1024, true);
+
+        assertThat(counts.isZero(0, 1024)).isTrue();
+        addTo(counts, 9, 300);
+        assertThat(counts.get(9)).isEqualTo(300);
+
+        counts.begin(5120, 4096, false);
+
+        assertThat(counts.isZero(0, 4096)).isTrue();
+        addTo(counts, 9, 300);
+        assertThat(counts.get(9)).isEqualTo(300);
+    }
+
+    private static ReferenceCounts window(long first, int size, boolean wide) {
+        ReferenceCounts counts = new ReferenceCounts(wide ? 4 * size : size);
+        counts.begin(first, size, wide);
+        return counts;
     }
 
     private static void addTo(ReferenceCounts counts, int index, int references) {
