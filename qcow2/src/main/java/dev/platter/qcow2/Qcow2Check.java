@@ -7,7 +7,6 @@ import dev.platter.core.LimitExceededException;
 import dev.platter.core.Limits;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -44,6 +43,7 @@ final class Qcow2Check {
     private final long end;
 
     private final Refcounts refcounts;
+    private final ReferenceCounts counts;
     private final long[] stored = new long[RUN];
     private long highest;
 
@@ -94,17 +94,13 @@ final class Qcow2Check {
         this.snapshots = readSnapshots(snapshots, limits);
         this.bitmaps = readBitmaps(bitmaps, limits);
         this.end = clusters + 1;
+        this.counts = new ReferenceCounts((int) Math.min(windowSize, end << 2));
         this.refcounts = Refcounts.read(header, file, fileSize);
     }
 
-    /** A table that begins beyond the end of the file is all zeros, as qemu reads it. */
+    /** What of the table lies beyond the end of the file is zeros, as qemu reads it. */
     private List<Snapshot> readSnapshots(List<Snapshot> known, Limits limits) throws IOException {
-        if (header.snapshotCount() == 0 || !known.isEmpty()) {
-            return known;
-        }
-        return header.snapshotCount() <= Snapshot.MAX_SNAPSHOTS && header.snapshotsOffset() >= fileSize
-                ? Collections.nCopies((int) header.snapshotCount(), Snapshot.ofZeros(header.snapshotsOffset()))
-                : Snapshot.readTable(header, file, limits);
+        return header.snapshotCount() > 0 && known.isEmpty() ? Snapshot.readPadded(header, file, limits) : known;
     }
 
     private List<Bitmap> readBitmaps(List<Bitmap> known, Limits limits) throws IOException {
@@ -156,7 +152,7 @@ final class Qcow2Check {
     }
 
     private CheckWindow window(long first, int size, boolean wide, boolean isFirst, boolean fresh) throws IOException {
-        ReferenceCounts counts = new ReferenceCounts(first, (int) Math.min(size, end - first), wide);
+        counts.begin(first, (int) Math.min(size, end - first), wide);
         return new CheckWindow(counts, refcounts, findings, end, isFirst, fresh);
     }
 
@@ -211,7 +207,6 @@ final class Qcow2Check {
      * @return false if the counters were too small, and nothing has been reported
      */
     private boolean settle(HostReferences references, ReferenceWalk walk) throws IOException {
-        ReferenceCounts counts = references.window().counts();
         int escapes = 0;
         for (int i = 0; i < refcounts.tableSize(); i++) {
             long entry = refcounts.tableEntry(i);
@@ -227,14 +222,14 @@ final class Qcow2Check {
             long entry = refcounts.tableEntry(i);
             long cluster = entry >>> header.clusterBits();
             if (isCounted(entry) && counts.holds(cluster)) {
-                countRefcountBlock(counts, (int) (cluster - counts.first()), i);
+                countRefcountBlock((int) (cluster - counts.first()), i);
             }
         }
-        compare(counts, Math.min(counts.first() + counts.size(), references.comparedClusters()), walk);
+        compare(Math.min(counts.first() + counts.size(), references.comparedClusters()), walk);
         return true;
     }
 
-    private void countRefcountBlock(ReferenceCounts counts, int index, int tableIndex) {
+    private void countRefcountBlock(int index, int tableIndex) {
         counts.increment(index);
         long count = clamp(counts.get(index));
         if (count != 1) {
@@ -248,7 +243,7 @@ final class Qcow2Check {
         return Long.compareUnsigned(count, refcounts.max()) > 0 ? refcounts.max() : count;
     }
 
-    private void compare(ReferenceCounts counts, long endCluster, ReferenceWalk walk) throws IOException {
+    private void compare(long endCluster, ReferenceWalk walk) throws IOException {
         long unreported = 0;
         for (long at = counts.first(); at < endCluster; ) {
             int run = (int) Math.min(refcounts.runLength(at), endCluster - at);
@@ -257,12 +252,12 @@ final class Qcow2Check {
                 case ABSENT -> {
                     if (!counts.isZero((int) (at - counts.first()), run)) {
                         Arrays.fill(stored, 0, run, 0);
-                        compareRun(counts, at, run);
+                        compareRun(at, run);
                     }
                 }
                 case PRESENT -> {
                     refcounts.read(at, run, stored);
-                    compareRun(counts, at, run);
+                    compareRun(at, run);
                 }
             }
             at += run;
@@ -274,26 +269,37 @@ final class Qcow2Check {
         }
     }
 
-    private void compareRun(ReferenceCounts counts, long first, int run) {
+    private void compareRun(long first, int run) {
         int base = (int) (first - counts.first());
+        boolean quiet = !findings.wantsMore();
+        long quietLeaks = 0;
         int used = -1;
         for (int i = 0; i < run; i++) {
             long count = counts.get(base + i);
             if ((count | stored[i]) != 0) {
                 used = i;
-                if (count != stored[i]) {
+                if (quiet && count == 0) {
+                    quietLeaks++;
+                } else if (count != stored[i]) {
                     reportDifference(first + i, stored[i], count);
                 }
             }
         }
+        findings.addSilently(0, 0, quietLeaks);
         if (used >= 0) {
             highest = first + used;
         }
     }
 
     private void reportDifference(long cluster, long refcount, long count) {
-        long offset = cluster << header.clusterBits();
         long references = clamp(count);
+        boolean corrupt = Long.compareUnsigned(refcount, references) < 0;
+        if (!findings.wantsMore()) {
+            boolean leaked = !corrupt && refcount != references;
+            findings.addSilently(0, count - references + (corrupt ? 1 : 0), leaked ? 1 : 0);
+            return;
+        }
+        long offset = cluster << header.clusterBits();
         if (references != count) {
             findings.corruptions(
                     count - references, offset, "ERROR: overflow cluster offset=0x" + Long.toHexString(offset));
@@ -303,7 +309,7 @@ final class Qcow2Check {
         }
         String what = "cluster " + cluster + " refcount=" + Long.toUnsignedString(refcount) + " reference="
                 + Long.toUnsignedString(references);
-        if (Long.compareUnsigned(refcount, references) < 0) {
+        if (corrupt) {
             findings.corruption(offset, "ERROR " + what);
         } else {
             findings.leak(offset, "Leaked " + what);
@@ -312,6 +318,10 @@ final class Qcow2Check {
 
     private void reportUnreadable(long first, int run) {
         for (int i = 0; i < run; i++) {
+            if (!findings.wantsMore()) {
+                findings.addSilently(run - i, 0, 0);
+                return;
+            }
             findings.error(
                     (first + i) << header.clusterBits(),
                     "Can't get refcount for cluster " + (first + i) + ": its refcount block is not cluster aligned");

@@ -1,5 +1,8 @@
 package dev.platter.qcow2;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -17,14 +20,13 @@ final class ReferenceCounts {
     /** Entries that the side table takes before its chains get long. */
     static final int MAX_ESCAPES = ESCAPE_SLOTS / 4 * 3;
 
-    private static final byte[] ZERO_BYTES = new byte[1 << 12];
-    private static final int[] ZERO_INTS = new int[1 << 10];
+    private static final byte[] ZEROS = new byte[1 << 12];
+    private static final VarHandle INTS = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.nativeOrder());
 
-    private final long first;
-    private final int size;
-    private final boolean wide;
-    private final byte[] bytes;
-    private final int[] ints;
+    private final byte[] counters;
+    private long first;
+    private int size;
+    private boolean wide;
 
     /** Index in the window plus one, 0 for a free slot. */
     private int[] escapeKeys = new int[0];
@@ -33,19 +35,26 @@ final class ReferenceCounts {
     private int escapes;
     private boolean overflowed;
 
+    /** Makes an empty window of counters that take so many bytes, the side table not included. */
+    ReferenceCounts(int bytes) {
+        this.counters = new byte[bytes];
+    }
+
     /**
-     * Makes counters, all zero.
+     * Begins another window: all its counters are zero.
      *
-     * @param first first cluster of the window
-     * @param size clusters in the window
-     * @param wide whether a counter takes four bytes
+     * @param firstCluster first cluster of the window
+     * @param clusters clusters in the window
+     * @param fourBytes whether a counter takes four bytes
      */
-    ReferenceCounts(long first, int size, boolean wide) {
-        this.first = first;
-        this.size = size;
-        this.wide = wide;
-        this.bytes = new byte[wide ? 0 : size];
-        this.ints = new int[wide ? size : 0];
+    void begin(long firstCluster, int clusters, boolean fourBytes) {
+        Arrays.fill(counters, 0, size << (wide ? 2 : 0), (byte) 0);
+        Arrays.fill(escapeKeys, 0);
+        escapes = 0;
+        overflowed = false;
+        first = firstCluster;
+        size = clusters;
+        wide = fourBytes;
     }
 
     long first() {
@@ -72,22 +81,22 @@ final class ReferenceCounts {
 
     /** Returns whether one more reference may need the side table. */
     boolean isNearlyFull(int index) {
-        return wide ? ints[index] >= INT_MAX : (bytes[index] & 0xff) >= BYTE_MAX;
+        return wide ? (int) INTS.get(counters, index << 2) >= INT_MAX : (counters[index] & 0xff) >= BYTE_MAX;
     }
 
     /** Adds a reference to a cluster, counted from the beginning of the window. */
     void increment(int index) {
         if (wide) {
-            int count = ints[index];
+            int count = (int) INTS.get(counters, index << 2);
             if (count < INT_MAX) {
-                ints[index] = count + 1;
+                INTS.set(counters, index << 2, count + 1);
             } else {
                 incrementEscaped(index, count == INT_MAX);
             }
         } else {
-            int count = bytes[index] & 0xff;
+            int count = counters[index] & 0xff;
             if (count < BYTE_MAX) {
-                bytes[index] = (byte) (count + 1);
+                counters[index] = (byte) (count + 1);
             } else {
                 incrementEscaped(index, count == BYTE_MAX);
             }
@@ -96,19 +105,17 @@ final class ReferenceCounts {
 
     /** Returns the references to a cluster, counted from the beginning of the window. */
     long get(int index) {
-        long count = wide ? ints[index] : bytes[index] & 0xff;
+        long count = wide ? (int) INTS.get(counters, index << 2) : counters[index] & 0xff;
         return count <= (wide ? INT_MAX : BYTE_MAX) ? count : escapeCounts[slot(index)];
     }
 
     /** Returns whether nothing refers to {@code length} clusters from {@code from} on. */
     boolean isZero(int from, int length) {
-        int step = wide ? ZERO_INTS.length : ZERO_BYTES.length;
-        for (int at = from; at < from + length; at += step) {
-            int run = Math.min(step, from + length - at);
-            int different = wide
-                    ? Arrays.mismatch(ints, at, at + run, ZERO_INTS, 0, run)
-                    : Arrays.mismatch(bytes, at, at + run, ZERO_BYTES, 0, run);
-            if (different >= 0) {
+        int shift = wide ? 2 : 0;
+        int end = (from + length) << shift;
+        for (int at = from << shift; at < end; at += ZEROS.length) {
+            int run = Math.min(ZEROS.length, end - at);
+            if (Arrays.mismatch(counters, at, at + run, ZEROS, 0, run) >= 0) {
                 return false;
             }
         }
@@ -121,7 +128,7 @@ final class ReferenceCounts {
                 overflowed = true;
                 return;
             }
-            if (escapes == 0) {
+            if (escapeKeys.length == 0) {
                 escapeKeys = new int[ESCAPE_SLOTS];
                 escapeCounts = new long[ESCAPE_SLOTS];
             }
@@ -129,10 +136,10 @@ final class ReferenceCounts {
             int slot = slot(index);
             escapeKeys[slot] = index + 1;
             if (wide) {
-                ints[index] = INT_MAX + 1;
+                INTS.set(counters, index << 2, INT_MAX + 1);
                 escapeCounts[slot] = INT_MAX + 1L;
             } else {
-                bytes[index] = (byte) (BYTE_MAX + 1);
+                counters[index] = (byte) (BYTE_MAX + 1);
                 escapeCounts[slot] = BYTE_MAX + 1L;
             }
         } else {

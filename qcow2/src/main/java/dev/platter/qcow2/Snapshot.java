@@ -22,7 +22,7 @@ import java.util.List;
 record Snapshot(
         long tableOffset, long entryBytes, long l1TableOffset, long l1Size, long extraDataSize, SnapshotInfo info) {
     private static final int FIXED = 40;
-    static final int MAX_SNAPSHOTS = 65536;
+    private static final int MAX_SNAPSHOTS = 65536;
     private static final int MAX_EXTRA_DATA = 1024;
 
     /**
@@ -31,21 +31,34 @@ record Snapshot(
      * @throws CorruptImageException if it is damaged
      */
     static List<Snapshot> readTable(Qcow2Header header, HostFile file, Limits limits) throws IOException {
+        return read(
+                header,
+                file,
+                new TableReader(file, "snapshot table", header.snapshotsOffset(), limits.metadataBytes()));
+    }
+
+    /**
+     * Reads the snapshot table, with zeros for what lies beyond the end of the file.
+     *
+     * @throws CorruptImageException if it is damaged otherwise
+     */
+    static List<Snapshot> readPadded(Qcow2Header header, HostFile file, Limits limits) throws IOException {
+        return read(
+                header,
+                file,
+                TableReader.padded(file, "snapshot table", header.snapshotsOffset(), limits.metadataBytes()));
+    }
+
+    private static List<Snapshot> read(Qcow2Header header, HostFile file, TableReader table) throws IOException {
         if (header.snapshotCount() > MAX_SNAPSHOTS) {
             throw new CorruptImageException(file.name() + ": header at 60: " + header.snapshotCount()
                     + " snapshots, at most " + MAX_SNAPSHOTS + " are allowed");
         }
         List<Snapshot> snapshots = new ArrayList<>();
-        TableReader table = new TableReader(file, "snapshot table", header.snapshotsOffset(), limits.metadataBytes());
         for (long i = 0; i < header.snapshotCount(); i++) {
             snapshots.add(readEntry(table, header, file));
         }
         return List.copyOf(snapshots);
-    }
-
-    /** Returns an entry of zeros: no L1 table, no name. */
-    static Snapshot ofZeros(long tableOffset) {
-        return new Snapshot(tableOffset, FIXED, 0, 0, 0, new SnapshotInfo("", "", 0, 0, 0, 0, -1, 0));
     }
 
     private static Snapshot readEntry(TableReader table, Qcow2Header header, HostFile file) throws IOException {

@@ -13,6 +13,7 @@ final class TableReader {
     private final String what;
     private final long start;
     private final long maxBytes;
+    private final boolean padded;
     private ByteBuffer window = ByteBuffer.allocate(0);
     private long windowOffset;
 
@@ -23,11 +24,21 @@ final class TableReader {
      * @param maxBytes how long the table may be
      */
     TableReader(HostFile file, String what, long start, long maxBytes) {
+        this(file, what, start, maxBytes, false);
+    }
+
+    private TableReader(HostFile file, String what, long start, long maxBytes, boolean padded) {
         this.file = file;
         this.what = what;
         this.start = start;
         this.maxBytes = maxBytes;
+        this.padded = padded;
         this.windowOffset = start;
+    }
+
+    /** Makes a reader to which everything beyond the end of the file is zeros. */
+    static TableReader padded(HostFile file, String what, long start, long maxBytes) {
+        return new TableReader(file, what, start, maxBytes, true);
     }
 
     /** Returns the file offset of what is read next. */
@@ -52,19 +63,20 @@ final class TableReader {
     /** Skips to the next multiple of 8 bytes, counted from the beginning of the table. */
     void align() throws IOException {
         int padding = (int) (-(offset() - start) & 7);
-        if (padding > 0 && file.holds(offset(), padding)) {
+        if (padding > 0 && (padded || file.holds(offset(), padding))) {
             next(padding);
         }
     }
 
     private void fill(int length) throws IOException {
         long from = offset();
-        if (!file.holds(from, length)) {
+        if (!padded && !file.holds(from, length)) {
             throw new CorruptImageException(file.name() + ": " + what + " at " + start + ": the entry at " + from
                     + " goes beyond the end of the file (" + file.fileSize() + " bytes)");
         }
-        ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(Math.max(length, WINDOW), file.fileSize() - from));
-        file.storage().read(from, bytes);
+        long ahead = Math.min(WINDOW, file.fileSize() - from);
+        ByteBuffer bytes = ByteBuffer.allocate((int) Math.max(length, ahead));
+        file.readPadded(from, bytes);
         window = bytes.flip();
         windowOffset = from;
     }
