@@ -1,0 +1,75 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.core.ReferencePolicy;
+import dev.platter.qcow2.RandomImage.Compression;
+import dev.platter.qcow2.RandomImage.Shape;
+import dev.platter.testkit.BlockDeviceContract;
+import dev.platter.testkit.DeviceFixture;
+import dev.platter.testkit.Seed;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The contract of a device on images of random tables, and on snapshots in them. */
+@ParameterizedClass
+@MethodSource("shapes")
+final class Qcow2ContractTest extends BlockDeviceContract {
+    @TempDir
+    private Path folder;
+
+    private final Kind kind;
+
+    Qcow2ContractTest(Kind kind) {
+        this.kind = kind;
+    }
+
+    /** An image, and whether a snapshot in it is the device. */
+    record Kind(Shape shape, boolean snapshot) {}
+
+    static Stream<Kind> shapes() {
+        return Stream.of(
+                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), false),
+                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), false),
+                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), false),
+                new Kind(Shape.of(3, 16, true, Compression.NONE, 4_000_256), false),
+                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), false),
+                new Kind(Shape.of(3, 12, false, Compression.DEFLATE, 512_512), true),
+                new Kind(Shape.of(3, 12, false, Compression.NONE, 0), false));
+    }
+
+    @Override
+    protected DeviceFixture open() throws IOException {
+        Shape shape = kind.shape();
+        RandomImage made = new RandomImage(shape, Seed.random("contract " + shape));
+        if (shape.backing() != null) {
+            byte[] base = RandomImage.backing(shape.backingSize()).bytes(0, (int) shape.backingSize());
+            Files.write(folder.resolve(made.backingName()), base);
+        }
+        if (kind.snapshot()) {
+            made.builder().snapshot("1", "before", shape.size());
+            for (long cluster = 0; cluster < shape.size() >>> shape.clusterBits(); cluster++) {
+                made.builder().unmap(cluster);
+            }
+        }
+        Path file = Files.write(folder.resolve("test.qcow2"), made.builder().build());
+        DiskImage image = DiskImages.open(
+                file,
+                OpenOptions.builder()
+                        .references(ReferencePolicy.under(folder))
+                        .cacheBytes(1 << 20)
+                        .build());
+        DeviceFixture fixture = kind.snapshot()
+                ? DeviceFixture.readOnly(image.openSnapshot("1"), made.contents())
+                        .closing(image)
+                : DeviceFixture.readOnly(image, made.contents());
+        // clusters of zeros are read without the file
+        return fixture.withoutIo();
+    }
+}
