@@ -174,6 +174,7 @@ record Qcow2Header(
                 throw corrupt(96, "refcount_order is " + refcountOrder + ", allowed are 0 to 6");
             }
             long snapshots = u32(60);
+            warnOfState(incompatible);
             Qcow2Header header = new Qcow2Header(
                     (int) version,
                     backingFile(backingOffset, clusterSize, cluster),
@@ -192,8 +193,8 @@ record Qcow2Header(
                     (int) refcountOrder,
                     compressionType(incompatible, headerLength, cluster),
                     extensions,
-                    warnings);
-            return header.withStateWarnings();
+                    List.copyOf(warnings));
+            return header;
         }
 
         private void requireLength(int bytes) throws CorruptImageException {
@@ -260,6 +261,19 @@ record Qcow2Header(
             throw new UnsupportedFeatureException(storage.name()
                     + ": header at 72: unknown incompatible features, the image cannot be read without them: "
                     + names);
+        }
+
+        private void warnOfState(long incompatible) {
+            if ((incompatible & INCOMPAT_DIRTY) != 0) {
+                warnings.add(new Warning(
+                        72,
+                        storage.name() + ": the image was not closed properly (dirty bit): its refcounts may be wrong,"
+                                + " its data are readable"));
+            }
+            if ((incompatible & INCOMPAT_CORRUPT) != 0) {
+                warnings.add(new Warning(
+                        72, storage.name() + ": the image is marked as corrupt: what is read may be wrong"));
+            }
         }
 
         private long size() throws CorruptImageException {
@@ -373,19 +387,6 @@ record Qcow2Header(
         private CorruptImageException corrupt(int at, String text) {
             return new CorruptImageException(storage.name() + ": header at " + at + ": " + text);
         }
-    }
-
-    private Qcow2Header withStateWarnings() {
-        if (isDirty()) {
-            warnings.add(
-                    new Warning(
-                            72,
-                            "the image was not closed properly (dirty bit): its refcounts may be wrong, its data are readable"));
-        }
-        if (isCorrupt()) {
-            warnings.add(new Warning(72, "the image is marked as corrupt: what is read may be wrong"));
-        }
-        return this;
     }
 
     /** Decodes UTF-8 strictly: a name that is no text cannot be the name of a file. */
