@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param backingFormat stated format of the backing file, or null
  * @param dataFile name of the external data file, or null
- * @param featureNames names of feature bits; the key is {@code type << 8 | bit}
+ * @param featureNames names of feature bits that can be, at most 192; the key is {@code type << 8 | bit}
  * @param bitmaps what the bitmaps extension says, or null
  * @param cryptoOffset where the LUKS header lies, -1 without one
  * @param cryptoLength bytes of the LUKS header
@@ -37,6 +37,7 @@ record HeaderExtensions(
     private static final int TYPE_DATA_FILE = 0x44415441;
 
     private static final int FEATURE_RECORD = 48;
+    private static final int FEATURE_TYPES = 3;
     private static final int MAX_BACKING_FORMAT = 15;
 
     /**
@@ -153,8 +154,11 @@ record HeaderExtensions(
                 while (nameLength < FEATURE_RECORD - 2 && cluster.get(i + 2 + nameLength) != 0) {
                     nameLength++;
                 }
-                int key = (cluster.get(i) & 0xff) << 8 | (cluster.get(i + 1) & 0xff);
-                featureNames.putIfAbsent(key, Printable.utf8(cluster.slice(i + 2, nameLength)));
+                int type = cluster.get(i) & 0xff;
+                int bit = cluster.get(i + 1) & 0xff;
+                if (type < FEATURE_TYPES && bit < Long.SIZE) {
+                    featureNames.putIfAbsent(type << 8 | bit, Printable.utf8(cluster.slice(i + 2, nameLength)));
+                }
             }
         }
 
