@@ -262,6 +262,7 @@ final class ClusterReader {
                     visitor.extent(at, stop - at, Extent.ALLOCATED | Extent.READS_AS_ZERO, 0, null, -1);
                 case L2Entry.ZERO_ALLOCATED -> reportZeroWithSpace(at, stop - at, host);
                 case L2Entry.SUBCLUSTERS -> reportSubclusters(at, stop, entry);
+                case L2Entry.BEYOND_END -> reportBeyondEnd(at, stop - at);
                 default -> visitor.extent(at, stop - at, Extent.ALLOCATED | Extent.UNREADABLE, 0, null, -1);
             };
         }
@@ -273,6 +274,11 @@ final class ClusterReader {
             return header.cryptMethod() == Qcow2Header.CRYPT_NONE
                     ? visitor.extent(at, length, Extent.ALLOCATED, 0, dataFile, host)
                     : visitor.extent(at, length, Extent.ALLOCATED | Extent.ENCRYPTED | Extent.UNREADABLE, 0, null, -1);
+        }
+
+        private boolean reportBeyondEnd(long at, long length) throws IOException {
+            int facts = dataFile.readsZerosBeyondEnd() ? Extent.READS_AS_ZERO : Extent.UNREADABLE;
+            return visitor.extent(at, length, Extent.ALLOCATED | facts, 0, null, -1);
         }
 
         private boolean reportZeroWithSpace(long at, long length, long host) throws IOException {

@@ -16,6 +16,7 @@ import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -26,11 +27,15 @@ import org.jspecify.annotations.Nullable;
 final class HostFile implements BlockDevice {
     static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
 
+    /** Warnings of zeros in place of bytes; an image can be made of nothing else. */
+    private static final int MAX_ZEROS_WARNINGS = 16;
+
     private final Storage storage;
     private final long clusterSize;
     private final boolean zerosBeyondEnd;
     private final Consumer<? super Warning> onWarning;
     private final @Nullable DiskImageException problem;
+    private final AtomicInteger zerosWarnings = new AtomicInteger();
     private volatile long size;
     private volatile boolean closed;
 
@@ -83,10 +88,18 @@ final class HostFile implements BlockDevice {
         return now;
     }
 
+    /** Returns whether zeros take the place of what lies beyond the end. */
+    boolean readsZerosBeyondEnd() {
+        return zerosBeyondEnd;
+    }
+
     /** Returns whether zeros take the place of what lies beyond the end; the warning is given here. */
     boolean zerosFor(String what, long offset) {
-        if (zerosBeyondEnd) {
-            onWarning.accept(new Warning(offset, beyond(what, offset) + ": it reads as zeros"));
+        boolean warns = zerosBeyondEnd && zerosWarnings.get() < MAX_ZEROS_WARNINGS;
+        int count = warns ? zerosWarnings.incrementAndGet() : MAX_ZEROS_WARNINGS + 1;
+        if (count <= MAX_ZEROS_WARNINGS) {
+            String end = count == MAX_ZEROS_WARNINGS ? "; more of this kind are not reported" : "";
+            onWarning.accept(new Warning(offset, beyond(what, offset) + ": it reads as zeros" + end));
         }
         return zerosBeyondEnd;
     }
@@ -108,21 +121,40 @@ final class HostFile implements BlockDevice {
      * @param from first byte of the part that is read
      */
     void readTable(String what, long offset, long length, long from, ByteBuffer into) throws IOException {
-        if (!holds(offset, length) && !zerosFor(what, offset)) {
+        boolean whole = holds(offset, length);
+        if (!whole && !zerosFor(what, offset)) {
             throw truncated(what, offset);
         }
-        readPadded(from, into);
+        storage.read(from, into);
+        if (into.hasRemaining()) {
+            // the file was cut since its size was asked
+            askSize();
+            if (whole && into.position() < length - (from - offset) && !zerosFor(what, offset)) {
+                throw truncated(what, offset);
+            }
+            fillZeros(into, into.remaining());
+        }
     }
 
-    /** Reads bytes that begin in the file; what it lacks behind is zeros. */
+    /** Reads bytes of data clusters that begin in the file; what it lacks of the last of them is zeros. */
     void readPadded(long offset, ByteBuffer into) throws IOException {
         if (problem != null) {
             throw Problems.copy(problem);
         }
-        storage.read(offset, into);
-        while (into.hasRemaining()) {
-            fillZeros(into, into.remaining());
+        int read = storage.read(offset, into);
+        if (into.hasRemaining()) {
+            padLastCluster(offset + read, into);
         }
+    }
+
+    /** Clusters that begin beyond the end are missing only if the file was cut since its size was asked. */
+    private void padLastCluster(long offset, ByteBuffer into) throws IOException {
+        long end = Math.min(askSize(), offset);
+        long firstMissing = (end + clusterSize - 1) & -clusterSize;
+        if (into.remaining() > firstMissing - offset && !zerosFor("data cluster", firstMissing)) {
+            throw truncated("data cluster", firstMissing);
+        }
+        fillZeros(into, into.remaining());
     }
 
     /** Puts zeros, without allocating. */

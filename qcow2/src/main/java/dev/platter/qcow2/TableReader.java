@@ -76,7 +76,14 @@ final class TableReader {
         }
         long ahead = Math.min(WINDOW, file.fileSize() - from);
         ByteBuffer bytes = ByteBuffer.allocate((int) Math.max(length, ahead));
-        file.readPadded(from, bytes);
+        if (padded) {
+            file.readPadded(from, bytes);
+        } else {
+            file.storage().read(from, bytes);
+            if (bytes.position() < length) {
+                throw file.truncated(what, from);
+            }
+        }
         window = bytes.flip();
         windowOffset = from;
     }
