@@ -169,7 +169,8 @@ final class HostFile implements BlockDevice {
 
     @Override
     public long size() {
-        return (size + clusterSize - 1) & -clusterSize;
+        long bytes = size;
+        return bytes > Long.MAX_VALUE - clusterSize ? bytes : (bytes + clusterSize - 1) & -clusterSize;
     }
 
     @Override

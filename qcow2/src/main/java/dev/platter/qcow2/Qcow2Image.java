@@ -2,6 +2,7 @@ package dev.platter.qcow2;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.io.Closer;
+import com.google.common.math.LongMath;
 import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Bounds;
@@ -233,7 +234,9 @@ final class Qcow2Image implements DiskImage {
 
     /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
     private long walkBytes() {
-        return WALK_BASE + file.fileSize() * options.limits().walkFactor();
+        return LongMath.saturatedAdd(
+                WALK_BASE,
+                LongMath.saturatedMultiply(file.fileSize(), options.limits().walkFactor()));
     }
 
     @Override
