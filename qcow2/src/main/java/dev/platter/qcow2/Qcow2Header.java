@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param cryptMethod 0 none, 1 AES, 2 LUKS
  * @param l1Size entries of the active L1 table
  * @param refcountTableClusters clusters of the refcount table
+ * @param snapshotsOffset the snapshot table, not checked yet
  * @param refcountOrder refcounts have {@code 1 << refcountOrder} bits; 0 to 6
  * @param warnings what is odd in the header
  */
@@ -186,7 +187,7 @@ record Qcow2Header(
                     alignedOffset(48, "refcount table", clusterSize),
                     refcountTableClusters(clusterSize),
                     snapshots,
-                    snapshots == 0 ? fixed.getLong(64) : alignedOffset(64, "snapshot table", clusterSize),
+                    fixed.getLong(64),
                     incompatible,
                     version == 2 ? 0 : fixed.getLong(80),
                     version == 2 ? 0 : fixed.getLong(88),

@@ -54,6 +54,12 @@ record Snapshot(
             throw new CorruptImageException(file.name() + ": header at 60: " + header.snapshotCount()
                     + " snapshots, at most " + MAX_SNAPSHOTS + " are allowed");
         }
+        long offset = header.snapshotsOffset();
+        if (header.snapshotCount() > 0 && (offset <= 0 || (offset & (header.clusterSize() - 1)) != 0)) {
+            throw new CorruptImageException(file.name() + ": header at 64: the snapshot table is said to be at "
+                    + Long.toUnsignedString(offset) + ", which is not aligned to the cluster size "
+                    + header.clusterSize());
+        }
         List<Snapshot> snapshots = new ArrayList<>();
         for (long i = 0; i < header.snapshotCount(); i++) {
             snapshots.add(readEntry(table, header, file));
@@ -119,7 +125,7 @@ record Snapshot(
             throw corrupt(
                     file, "its L1 table has " + l1Size + " entries, a disk of " + diskSize + " bytes needs " + needed);
         }
-        if (l1TableOffset < 0 || (l1TableOffset & (header.clusterSize() - 1)) != 0) {
+        if (l1TableOffset <= 0 || (l1TableOffset & (header.clusterSize() - 1)) != 0) {
             throw corrupt(
                     file,
                     "its L1 table is said to be at " + Long.toUnsignedString(l1TableOffset)
