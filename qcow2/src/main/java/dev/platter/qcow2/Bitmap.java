@@ -167,7 +167,9 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
                 throw new LimitExceededException(file.name() + ": bitmap " + Printable.quote(info.name())
                         + ": its table names far more clusters than the file has");
             }
-            file.readTable("bitmap data", L2Entry.offset(entry), 1, L2Entry.offset(entry), data.clear());
+            // dirty bits that are missing must not read as clean
+            file.readTable(
+                    "bitmap data", entry, (last - first + 7) / 8, entry, data.clear());
             scan(data.flip(), first, last, header, merger);
         }
         merger.finish();
