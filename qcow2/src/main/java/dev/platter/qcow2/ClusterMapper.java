@@ -41,6 +41,7 @@ final class ClusterMapper {
     private final int sliceEntryMask;
     private final int tableShift;
     private final BufferPool buffers;
+    private final BufferPool l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
     private final long[][] slices;
     private final long[][] l1Pages;
     private final AtomicBoolean warnedOfReservedBits = new AtomicBoolean();
@@ -171,9 +172,10 @@ final class ClusterMapper {
             long entry = slice[i];
             if (entry != 0) {
                 reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-                slice[i] = inFile(L2Entry.compact(entry, header));
+                slice[i] = L2Entry.compact(entry, header);
             }
         }
+        markBeyondEnd(slice);
         if (reserved != 0) {
             warnOfReservedBits("L2 entries of guest offset " + (number << (sliceBits + clusterBits)) + " and on", -1);
         }
@@ -189,22 +191,36 @@ final class ClusterMapper {
             long entry = raw.getLong(16 * i);
             long bitmap = raw.getLong(16 * i + 8);
             reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-            slice[1 + i] = inFile(L2Entry.compactExtended(entry, bitmap, header));
+            slice[1 + i] = L2Entry.compactExtended(entry, bitmap, header);
             slice[1 + entries + i] = bitmap;
         }
+        markBeyondEnd(slice);
         if (reserved != 0) {
             warnOfReservedBits("L2 entries of guest offset " + (number << (sliceBits + clusterBits)) + " and on", -1);
         }
         return slice;
     }
 
-    /** Marks clusters that begin beyond the end of their file. */
-    private long inFile(long compact) throws IOException {
-        int kind = L2Entry.kind(compact);
-        boolean hasData = !L2Entry.isCompressed(compact) && (kind == L2Entry.DATA || kind == L2Entry.SUBCLUSTERS);
-        return !hasData || L2Entry.offset(compact) < dataFile.fileSize() || dataFile.holds(L2Entry.offset(compact), 1)
-                ? compact
-                : L2Entry.offset(compact) | L2Entry.BEYOND_END;
+    /**
+     * Marks clusters of data that begin beyond the end of their file. It is asked for its size once at most: all entries of
+     * a table can lie beyond it, and asking can be dear.
+     */
+    private void markBeyondEnd(long[] slice) throws IOException {
+        long end = dataFile.fileSize();
+        boolean asked = false;
+        for (int i = 1; i <= 1 << sliceBits; i++) {
+            long entry = slice[i];
+            if (L2Entry.isCompressed(entry) || L2Entry.kind(entry) != L2Entry.DATA || L2Entry.offset(entry) < end) {
+                continue;
+            }
+            if (!asked) {
+                end = dataFile.askSize();
+                asked = true;
+            }
+            if (L2Entry.offset(entry) >= end) {
+                slice[i] = L2Entry.offset(entry) | L2Entry.BEYOND_END;
+            }
+        }
     }
 
     private long l1Entry(long index) throws IOException {
@@ -222,18 +238,22 @@ final class ClusterMapper {
     private long[] loadL1Page(long number) throws IOException {
         int entries = (int) Math.min(1 << L1_PAGE_BITS, l1Entries - (number << L1_PAGE_BITS));
         count(entries * Long.BYTES);
-        ByteBuffer raw = ByteBuffer.allocateDirect(entries * Long.BYTES);
-        file.readTable(
-                "L1 table",
-                l1TableOffset,
-                l1Entries * Long.BYTES,
-                l1TableOffset + (number << L1_PAGE_BITS) * Long.BYTES,
-                raw);
-        long[] page = new long[1 + entries];
-        page[0] = number;
-        raw.flip().asLongBuffer().get(page, 1, entries);
-        TABLES.setRelease(l1Pages, (int) number & l1Pages.length - 1, page);
-        return page;
+        ByteBuffer raw = l1Buffers.take().limit(entries * Long.BYTES);
+        try {
+            file.readTable(
+                    "L1 table",
+                    l1TableOffset,
+                    l1Entries * Long.BYTES,
+                    l1TableOffset + (number << L1_PAGE_BITS) * Long.BYTES,
+                    raw);
+            long[] page = new long[1 + entries];
+            page[0] = number;
+            raw.flip().asLongBuffer().get(page, 1, entries);
+            TABLES.setRelease(l1Pages, (int) number & l1Pages.length - 1, page);
+            return page;
+        } finally {
+            l1Buffers.give(raw);
+        }
     }
 
     private void count(int bytes) throws LimitExceededException {

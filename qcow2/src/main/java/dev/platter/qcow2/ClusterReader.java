@@ -91,7 +91,7 @@ final class ClusterReader {
             case L2Entry.DATA -> readData(at, L2Entry.offset(entry) + inCluster, into);
             case L2Entry.UNALLOCATED -> readBacking(at, into);
             case L2Entry.ZERO, L2Entry.ZERO_ALLOCATED -> HostFile.fillZeros(into, into.remaining());
-            case L2Entry.SUBCLUSTERS -> readSubclusters(at, inCluster, entry, into);
+            case L2Entry.SUBCLUSTERS, L2Entry.BARE_SUBCLUSTERS -> readSubclusters(at, inCluster, entry, into);
             case L2Entry.BEYOND_END -> readBeyondEnd(L2Entry.offset(entry), into);
             default -> throw invalid(at);
         }
@@ -139,7 +139,7 @@ final class ClusterReader {
             try {
                 long guest = at + (position - inCluster);
                 if (kind == L2Entry.DATA) {
-                    readData(guest, L2Entry.offset(entry) + position, into);
+                    readSubclusterData(guest, entry, position, into);
                 } else if (kind == L2Entry.ZERO) {
                     HostFile.fillZeros(into, run);
                 } else {
@@ -149,6 +149,15 @@ final class ClusterReader {
                 into.limit(limit);
             }
             position += run;
+        }
+    }
+
+    private void readSubclusterData(long at, long entry, int inCluster, ByteBuffer into) throws IOException {
+        long cluster = L2Entry.offset(entry);
+        if (dataFile.holds(cluster, 1)) {
+            readData(at, cluster + inCluster, into);
+        } else {
+            readBeyondEnd(cluster, into);
         }
     }
 
@@ -261,7 +270,7 @@ final class ClusterReader {
                 case L2Entry.ZERO ->
                     visitor.extent(at, stop - at, Extent.ALLOCATED | Extent.READS_AS_ZERO, 0, null, -1);
                 case L2Entry.ZERO_ALLOCATED -> reportZeroWithSpace(at, stop - at, host);
-                case L2Entry.SUBCLUSTERS -> reportSubclusters(at, stop, entry);
+                case L2Entry.SUBCLUSTERS, L2Entry.BARE_SUBCLUSTERS -> reportSubclusters(at, stop, entry);
                 case L2Entry.BEYOND_END -> reportBeyondEnd(at, stop - at);
                 default -> visitor.extent(at, stop - at, Extent.ALLOCATED | Extent.UNREADABLE, 0, null, -1);
             };
@@ -290,15 +299,16 @@ final class ClusterReader {
 
         private boolean reportSubclusters(long at, long stop, long entry) throws IOException {
             long bitmap = tables.subclusters(at);
+            long cluster = L2Entry.kind(entry) == L2Entry.SUBCLUSTERS ? L2Entry.offset(entry) : -1;
+            boolean inFile = cluster >= 0 && dataFile.holds(cluster, 1);
             boolean goOn = true;
             for (long position = at; position < stop && goOn; ) {
                 int inCluster = (int) position & (clusterSize - 1);
                 int kind = L2Entry.subclusterKind(bitmap, subcluster(inCluster));
                 long length = Math.min(stop - position, subclusterRunEnd(bitmap, kind, inCluster) - inCluster);
-                long offset = L2Entry.offset(entry);
-                long host = offset == 0 && !header.hasDataFile() ? -1 : offset + inCluster;
+                long host = cluster < 0 ? -1 : cluster + inCluster;
                 if (kind == L2Entry.DATA) {
-                    goOn = reportData(position, length, host);
+                    goOn = inFile ? reportData(position, length, host) : reportBeyondEnd(position, length);
                 } else if (kind == L2Entry.UNALLOCATED) {
                     goOn = reportBacking(position, length, host);
                 } else if (host >= 0) {

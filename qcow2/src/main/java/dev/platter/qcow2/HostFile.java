@@ -82,7 +82,8 @@ final class HostFile implements BlockDevice {
         return Bounds.inside(offset, length, size) || Bounds.inside(offset, length, askSize());
     }
 
-    private long askSize() throws IOException {
+    /** Asks for the size of the file, which may have changed. */
+    long askSize() throws IOException {
         long now = storage.size();
         size = now;
         return now;

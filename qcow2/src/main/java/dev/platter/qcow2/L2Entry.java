@@ -34,6 +34,8 @@ final class L2Entry {
     static final int BEYOND_END = 5;
     /** Subclusters of several kinds; the bitmap tells. */
     static final int SUBCLUSTERS = 6;
+    /** The same without space in the file: none of them is data. */
+    static final int BARE_SUBCLUSTERS = 7;
 
     private static final int KIND_MASK = 7;
     private static final long ALL_SUBCLUSTERS = 0xffff_ffffL;
@@ -86,10 +88,13 @@ final class L2Entry {
         if (allocated == ALL_SUBCLUSTERS) {
             return offset | DATA;
         }
-        return bitmap == 0 && !space ? UNALLOCATED : offset | SUBCLUSTERS;
+        if (!space) {
+            return bitmap == 0 ? UNALLOCATED : BARE_SUBCLUSTERS;
+        }
+        return offset | SUBCLUSTERS;
     }
 
-    /** Returns the kind of one subcluster of an entry of kind {@link #SUBCLUSTERS}. */
+    /** Returns the kind of one subcluster of an entry whose bitmap tells. */
     static int subclusterKind(long bitmap, int subcluster) {
         if (((bitmap >>> subcluster) & 1) != 0) {
             return DATA;

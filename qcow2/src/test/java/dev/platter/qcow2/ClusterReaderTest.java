@@ -23,6 +23,12 @@ import dev.platter.testkit.RecordingStorage;
 import dev.platter.testkit.RequestLog;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;
+import dev.platter.core.ReferencePolicy;
+import dev.platter.core.Storage;
+import dev.platter.testkit.ForwardingStorage;
+import org.junit.jupiter.api.io.TempDir;
+import java.nio.file.Path;
+import java.nio.file.Files;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,6 +39,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class ClusterReaderTest {
     private static final int CLUSTER = 4096;
     private static final long FAR = 1L << 40;
+
+    @TempDir
+    private Path folder;
 
     @ParameterizedTest
     @ValueSource(longs = {0x5200, 0x5001 << 9, 0x5201})
@@ -180,6 +189,71 @@ final class ClusterReaderTest {
             assertThat(extents).extracting(Extent::offset).containsExactly(0L, last << 21);
             assertThat(extents.get(1).end()).isEqualTo(size);
             assertThat(read(image, size - 8, 8)).isNotNull();
+        }
+    }
+
+    @Test
+    void onlySubclustersOfDataNeedTheFileTheyLieIn() throws IOException {
+        int cluster = 1 << 14;
+        Qcow2Builder made = new Qcow2Builder(3, 14, 2 * cluster)
+                .extendedL2()
+                .entry(0, FAR, 0x2_0000_0001L)
+                .entry(1, FAR, 0);
+
+        try (DiskImage image = made.open()) {
+            assertCorrupt(image, 0, "data cluster at " + FAR, "truncated");
+            assertThat(read(image, 512, 2 * cluster - 512)).containsOnly(0);
+            assertThat(Extents.at(image, 0).unreadable()).isTrue();
+            assertThat(Extents.at(image, 0).length()).isEqualTo(512);
+            assertThat(Extents.at(image, 512).readsAsZero()).isTrue();
+        }
+    }
+
+    @Test
+    void subclustersWithoutSpaceHaveNoneInTheDataFileEither() throws IOException {
+        int cluster = 1 << 14;
+        Files.write(folder.resolve("data.raw"), TestBytes.of(0, 3 * cluster));
+        byte[] file = new Qcow2Builder(3, 14, 3 * cluster)
+                .extendedL2()
+                .dataFile("data.raw")
+                .data(0)
+                .bareSubclusters(1, 0xffffL)
+                .subclusters(2, 1)
+                .build();
+        Path path = Files.write(folder.resolve("test.qcow2"), file);
+        OpenOptions options =
+                OpenOptions.builder().references(ReferencePolicy.under(folder)).build();
+
+        try (DiskImage image = DiskImages.open(path, options)) {
+            assertThat(read(image, 0, cluster)).isEqualTo(TestBytes.of(0, cluster));
+            assertThat(read(image, 2 * cluster, 512)).isEqualTo(TestBytes.of(2 * cluster, 512));
+            assertThat(read(image, cluster, cluster)).containsOnly(0);
+            assertThat(Extents.at(image, 0).belowOffset()).isZero();
+            assertThat(Extents.at(image, cluster).below()).isNull();
+            assertThat(Extents.at(image, cluster + cluster / 2).below()).isNull();
+            assertThat(Extents.at(image, 2 * cluster).belowOffset()).isEqualTo(2 * cluster);
+        }
+    }
+
+    @Test
+    void fileIsAskedForItsSizeOnceForATableOfMissingClusters() throws IOException {
+        Qcow2Builder made = new Qcow2Builder(3, 12, 512 * CLUSTER);
+        for (int i = 0; i < 512; i++) {
+            made.entry(i, FAR, 0);
+        }
+        int[] asked = {0};
+        Storage storage = new ForwardingStorage(Qcow2Builder.storage(made.build())) {
+            @Override
+            public long size() throws IOException {
+                asked[0]++;
+                return super.size();
+            }
+        };
+
+        try (DiskImage image = DiskImages.open(storage, OpenOptions.defaults())) {
+            int before = asked[0];
+            assertThat(Extents.at(image, 0).unreadable()).isTrue();
+            assertThat(asked[0]).isEqualTo(before + 1);
         }
     }
 
