@@ -101,7 +101,7 @@ final class ClusterReader {
         if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
             throw Encryption.unreadable(dataFile.name(), header, at);
         }
-        dataFile.readPadded(hostOffset, into);
+        dataFile.readClusters(hostOffset, into);
     }
 
     private void readBacking(long at, ByteBuffer into) throws IOException {

@@ -137,8 +137,14 @@ final class HostFile implements BlockDevice {
         }
     }
 
-    /** Reads bytes of data clusters that begin in the file; what it lacks of the last of them is zeros. */
+    /** Reads bytes, with zeros for all that lies beyond the end of the file. */
     void readPadded(long offset, ByteBuffer into) throws IOException {
+        storage.read(offset, into);
+        fillZeros(into, into.remaining());
+    }
+
+    /** Reads bytes of data clusters that begin in the file; what it lacks of the last of them is zeros. */
+    void readClusters(long offset, ByteBuffer into) throws IOException {
         if (problem != null) {
             throw Problems.copy(problem);
         }
@@ -187,7 +193,7 @@ final class HostFile implements BlockDevice {
     @Override
     public void read(long offset, ByteBuffer into) throws IOException {
         begin(offset, into.remaining());
-        readPadded(offset, into);
+        readClusters(offset, into);
     }
 
     @Override
