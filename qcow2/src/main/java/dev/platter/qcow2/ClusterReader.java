@@ -84,6 +84,10 @@ final class ClusterReader {
 
     private void readRun(long at, int inCluster, long entry, ByteBuffer into) throws IOException {
         if (L2Entry.isCompressed(entry)) {
+            if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
+                // no writer makes both, so nobody knows what it would mean
+                throw Encryption.unreadable(dataFile.name(), header, at);
+            }
             compressed.read(entry, at - inCluster, inCluster, into);
             return;
         }
@@ -219,7 +223,9 @@ final class ClusterReader {
                 }
                 long stop = Math.min(end, (at & -clusterSize) + clusterSize);
                 if (L2Entry.isCompressed(entry)) {
-                    goOn = visitor.extent(at, stop - at, Extent.ALLOCATED | Extent.COMPRESSED, 0, null, -1);
+                    int encrypted = header.cryptMethod() == Qcow2Header.CRYPT_NONE ? 0 : Extent.UNREADABLE;
+                    int facts = Extent.ALLOCATED | Extent.COMPRESSED | encrypted;
+                    goOn = visitor.extent(at, stop - at, facts, 0, null, -1);
                 } else {
                     stop = L2Entry.kind(entry) <= L2Entry.ZERO_ALLOCATED ? runEnd(at, stop, end, entry) : stop;
                     goOn = report(at, stop, entry);

@@ -14,25 +14,25 @@ import dev.platter.core.Extents;
 import dev.platter.core.ForwardingDevice;
 import dev.platter.core.LimitExceededException;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.ReferencePolicy;
+import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import dev.platter.core.UnsupportedFeatureException;
 import dev.platter.core.Warning;
 import dev.platter.testkit.Contents;
 import dev.platter.testkit.CountingAllocation;
+import dev.platter.testkit.ForwardingStorage;
 import dev.platter.testkit.RecordingStorage;
 import dev.platter.testkit.RequestLog;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;
-import dev.platter.core.ReferencePolicy;
-import dev.platter.core.Storage;
-import dev.platter.testkit.ForwardingStorage;
-import org.junit.jupiter.api.io.TempDir;
-import java.nio.file.Path;
-import java.nio.file.Files;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -46,7 +46,8 @@ final class ClusterReaderTest {
     @ParameterizedTest
     @ValueSource(longs = {0x5200, 0x5001 << 9, 0x5201})
     void entryOfUnalignedClusterIsCorruptAndItsNeighboursStayReadable(long entry) throws IOException {
-        Qcow2Builder made = new Qcow2Builder(3, 12, 3 * CLUSTER).data(0).entry(1, entry, 0).data(2);
+        Qcow2Builder made =
+                new Qcow2Builder(3, 12, 3 * CLUSTER).data(0).entry(1, entry, 0).data(2);
 
         try (DiskImage image = made.open()) {
             assertCorrupt(image, CLUSTER + 5, "guest offset 4096");
@@ -79,8 +80,10 @@ final class ClusterReaderTest {
     @ParameterizedTest
     @ValueSource(longs = {0x1_0000_0001L, 0x8000_0000_8000_0000L, -1})
     void subclusterThatIsAllocatedAndZeroSpoilsItsWholeCluster(long bitmap) throws IOException {
-        try (DiskImage image =
-                new Qcow2Builder(3, 14, 1 << 14).extendedL2().subclusters(0, bitmap).open()) {
+        try (DiskImage image = new Qcow2Builder(3, 14, 1 << 14)
+                .extendedL2()
+                .subclusters(0, bitmap)
+                .open()) {
             assertCorrupt(image, 8192, "guest offset 0");
         }
     }
@@ -104,7 +107,8 @@ final class ClusterReaderTest {
 
     @Test
     void reservedBitsAreIgnoredAndWarnedOfOnce() throws IOException {
-        byte[] file = new Qcow2Builder(3, 12, 4096L * CLUSTER).data(0, 1, 600, 1200).build();
+        byte[] file =
+                new Qcow2Builder(3, 12, 4096L * CLUSTER).data(0, 1, 600, 1200).build();
         ByteBuffer bytes = ByteBuffer.wrap(file);
         for (int index = 0; index < 3; index++) {
             int l1 = CLUSTER + 8 * index;
@@ -117,8 +121,7 @@ final class ClusterReaderTest {
         try (DiskImage image = Qcow2Builder.open(
                 file, OpenOptions.builder().onWarning(warnings::add).build())) {
             for (long cluster : new long[] {0, 1, 600, 1200}) {
-                assertThat(read(image, cluster * CLUSTER, CLUSTER))
-                        .isEqualTo(TestBytes.of(cluster * CLUSTER, CLUSTER));
+                assertThat(read(image, cluster * CLUSTER, CLUSTER)).isEqualTo(TestBytes.of(cluster * CLUSTER, CLUSTER));
             }
         }
 
@@ -193,9 +196,18 @@ final class ClusterReaderTest {
     }
 
     @Test
+    void compressedClusterOfEncryptedImageIsRefused() throws IOException {
+        try (DiskImage image =
+                new Qcow2Builder(3, 12, CLUSTER).encrypted(1).compressed(0).open()) {
+            assertThatThrownBy(() -> read(image, 0, CLUSTER)).isInstanceOf(UnsupportedFeatureException.class);
+            assertThat(Extents.at(image, 0).unreadable()).isTrue();
+        }
+    }
+
+    @Test
     void onlySubclustersOfDataNeedTheFileTheyLieIn() throws IOException {
         int cluster = 1 << 14;
-        Qcow2Builder made = new Qcow2Builder(3, 14, 2 * cluster)
+        Qcow2Builder made = new Qcow2Builder(3, 14, 2L * cluster)
                 .extendedL2()
                 .entry(0, FAR, 0x2_0000_0001L)
                 .entry(1, FAR, 0);
@@ -213,7 +225,7 @@ final class ClusterReaderTest {
     void subclustersWithoutSpaceHaveNoneInTheDataFileEither() throws IOException {
         int cluster = 1 << 14;
         Files.write(folder.resolve("data.raw"), TestBytes.of(0, 3 * cluster));
-        byte[] file = new Qcow2Builder(3, 14, 3 * cluster)
+        byte[] file = new Qcow2Builder(3, 14, 3L * cluster)
                 .extendedL2()
                 .dataFile("data.raw")
                 .data(0)
@@ -226,12 +238,12 @@ final class ClusterReaderTest {
 
         try (DiskImage image = DiskImages.open(path, options)) {
             assertThat(read(image, 0, cluster)).isEqualTo(TestBytes.of(0, cluster));
-            assertThat(read(image, 2 * cluster, 512)).isEqualTo(TestBytes.of(2 * cluster, 512));
+            assertThat(read(image, 2L * cluster, 512)).isEqualTo(TestBytes.of(2L * cluster, 512));
             assertThat(read(image, cluster, cluster)).containsOnly(0);
             assertThat(Extents.at(image, 0).belowOffset()).isZero();
             assertThat(Extents.at(image, cluster).below()).isNull();
             assertThat(Extents.at(image, cluster + cluster / 2).below()).isNull();
-            assertThat(Extents.at(image, 2 * cluster).belowOffset()).isEqualTo(2 * cluster);
+            assertThat(Extents.at(image, 2L * cluster).belowOffset()).isEqualTo(2L * cluster);
         }
     }
 
@@ -313,7 +325,10 @@ final class ClusterReaderTest {
     void imageOnDeviceOfAnySizeIsRead(long deviceSize) throws IOException {
         byte[] file = new Qcow2Builder(3, 12, 1L << 37).data(0).entry(1, FAR, 0).build();
         BlockDevice huge = BlockDevices.concat(
-                "huge", List.of(BlockDevices.ofBytes("test.qcow2", ByteBuffer.wrap(file)), new EndlessZeros(deviceSize - file.length)));
+                "huge",
+                List.of(
+                        BlockDevices.ofBytes("test.qcow2", ByteBuffer.wrap(file)),
+                        new EndlessZeros(deviceSize - file.length)));
 
         try (DiskImage image = DiskImages.open(Storages.of(huge), OpenOptions.defaults())) {
             List<Extent> extents = new ArrayList<>();
