@@ -168,8 +168,7 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
                         + ": its table names far more clusters than the file has");
             }
             // dirty bits that are missing must not read as clean
-            file.readTable(
-                    "bitmap data", entry, (last - first + 7) / 8, entry, data.clear());
+            file.readTable("bitmap data", entry, (last - first + 7) / 8, entry, data.clear());
             scan(data.flip(), first, last, header, merger);
         }
         merger.finish();

@@ -31,12 +31,13 @@ final class BitmapTest {
         bits[511] = (byte) 0x80;
         bits[512] = 1;
 
-        try (DiskImage image = image().bitmap("b", 9, 2, bits).bitmapTable("all", 9, 0, 1, 1, 1).open()) {
+        try (DiskImage image = image().bitmap("b", 9, 2, bits)
+                .bitmapTable("all", 9, 0, 1, 1, 1)
+                .open()) {
             assertThat(dirty(image, "b")).containsExactly("66048+512", "2096640+1024");
             assertThat(dirty(image, "all")).containsExactly("0+" + SIZE);
             assertThat(image.bitmaps())
-                    .containsExactly(
-                            new BitmapInfo("b", 512, false, true), new BitmapInfo("all", 512, false, false));
+                    .containsExactly(new BitmapInfo("b", 512, false, true), new BitmapInfo("all", 512, false, false));
         }
     }
 
@@ -101,9 +102,12 @@ final class BitmapTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("directoryDamages")
-    void damagedDirectoryIsAProblemAndTheDiskStaysReadable(
-            String name, Consumer<ByteBuffer> change, String... parts) throws IOException {
-        byte[] file = new Qcow2Builder(3, 12, 4096).data(0).bitmap("b", 9, 0, (byte) 1).build();
+    void damagedDirectoryIsAProblemAndTheDiskStaysReadable(String name, Consumer<ByteBuffer> change, String... parts)
+            throws IOException {
+        byte[] file = new Qcow2Builder(3, 12, 4096)
+                .data(0)
+                .bitmap("b", 9, 0, (byte) 1)
+                .build();
         change.accept(ByteBuffer.wrap(file));
 
         try (DiskImage image = Qcow2Builder.open(file, OpenOptions.defaults())) {
@@ -147,7 +151,9 @@ final class BitmapTest {
 
     @Test
     void bitsThatTheFileLostAreNotClean() throws IOException {
-        byte[] file = new Qcow2Builder(3, 12, 4096L * 512 * 8).bitmap("b", 12, 0, new byte[512]).build();
+        byte[] file = new Qcow2Builder(3, 12, 4096L * 512 * 8)
+                .bitmap("b", 12, 0, new byte[512])
+                .build();
         ByteBuffer bytes = ByteBuffer.wrap(file);
         byte[] grown = Arrays.copyOf(file, (file.length + 4095) / 4096 * 4096 + 100);
         ByteBuffer.wrap(grown).putLong(table(bytes), grown.length - 100L);

@@ -147,7 +147,7 @@ final class Qcow2Builder {
         image.put(at, stream);
         image.append(roundUp(image.size()) - image.size());
         nextCompressed = at + stream.length;
-        long sectors = (nextCompressed - 1L >>> 9) - (at >>> 9);
+        long sectors = ((nextCompressed - 1L) >>> 9) - (at >>> 9);
         long held = (sectors + 1) * SECTOR;
         active.put(cluster, new Mapping(compressedEntry(clusterBits, at, sectors), 0, at & -SECTOR, held));
         return this;

@@ -32,7 +32,12 @@ final class Qcow2HeaderTest {
                 unsupported("version 1", h -> h.putInt(4, 1), "qcow image of version 1"),
                 corrupt("version 4", h -> h.putInt(4, 4), "header at 4: the version is 4"),
                 corrupt("version -1", h -> h.putInt(4, -1), "header at 4: the version is 4294967295"),
-                corrupt("backing offset", h -> h.putLong(8, 4097), "header at 8: ", "4097", "first cluster (4096 bytes)"),
+                corrupt(
+                        "backing offset",
+                        h -> h.putLong(8, 4097),
+                        "header at 8: ",
+                        "4097",
+                        "first cluster (4096 bytes)"),
                 corrupt("backing offset -1", h -> h.putLong(8, -1), "header at 8: ", "18446744073709551615"),
                 corrupt("backing length", h -> h.putLong(8, 200).putInt(16, 1024), "header at 16: ", "1024", "1023"),
                 corrupt("backing end", h -> h.putLong(8, 4000).putInt(16, 97), "header at 16: ", "97", "96"),
@@ -44,9 +49,18 @@ final class Qcow2HeaderTest {
                 corrupt("size 2^62", h -> h.putLong(24, 1L << 62), "header at 36: the L1 table has 1 entries"),
                 corrupt("size 2^63-1", h -> h.putLong(24, Long.MAX_VALUE), "header at 36: the L1 table has 1 entries"),
                 unsupported("crypt 3", h -> h.putInt(32, 3), "header at 32: unknown encryption method 3"),
-                corrupt("LUKS without header", h -> h.putInt(32, 2), "header at 32: ", "crypto header extension is missing"),
+                corrupt(
+                        "LUKS without header",
+                        h -> h.putInt(32, 2),
+                        "header at 32: ",
+                        "crypto header extension is missing"),
                 corrupt("no L1", h -> h.putInt(36, 0), "header at 36: the L1 table has 0 entries", "needs 1"),
-                corrupt("L1 too long", h -> h.putInt(36, (4 << 20) + 1), "header at 36: ", "4194305", "at most 4194304"),
+                corrupt(
+                        "L1 too long",
+                        h -> h.putInt(36, (4 << 20) + 1),
+                        "header at 36: ",
+                        "4194305",
+                        "at most 4194304"),
                 corrupt("L1 -1", h -> h.putInt(36, -1), "4294967295 entries"),
                 corrupt("L1 at 0", h -> h.putLong(40, 0), "header at 40: ", "where the header is"),
                 corrupt("L1 unaligned", h -> h.putLong(40, 4097), "header at 40: ", "4097", "not aligned"),
@@ -56,7 +70,10 @@ final class Qcow2HeaderTest {
                 unsupported("unknown feature", h -> h.putLong(72, 1 << 5), "header at 72: ", "bit 5"),
                 unsupported("many features", h -> h.putLong(72, -1L << 62 | 1 << 7), "bit 7, bit 62, bit 63"),
                 corrupt("extended, small", h -> h.putLong(72, 16), "header at 20: ", "extended L2", "14"),
-                corrupt("refcount order", h -> h.putInt(96, 7), "header at 96: refcount_order is 7, allowed are 0 to 6"),
+                corrupt(
+                        "refcount order",
+                        h -> h.putInt(96, 7),
+                        "header at 96: refcount_order is 7, allowed are 0 to 6"),
                 corrupt("header length 103", h -> h.putInt(100, 103), "header at 100: header_length is 103"),
                 corrupt("header length", h -> h.putInt(100, 4104), "4104", "104 to the cluster size 4096"),
                 corrupt("header length 108", h -> h.putInt(100, 108), "108", "no multiple of 8"),
@@ -89,7 +106,9 @@ final class Qcow2HeaderTest {
     void fileThatEndsBeforeTheTablesIsCalledTruncated(int length) {
         byte[] file = Arrays.copyOf(image(), length);
 
-        assertThatThrownBy(() -> open(file)).isInstanceOf(CorruptImageException.class).hasMessageContaining("truncated");
+        assertThatThrownBy(() -> open(file))
+                .isInstanceOf(CorruptImageException.class)
+                .hasMessageContaining("truncated");
     }
 
     @Test
@@ -115,9 +134,8 @@ final class Qcow2HeaderTest {
             names[48 * i + 1] = (byte) i;
             names[48 * i + 2] = 'x';
         }
-        byte[] file = new Qcow2Builder(3, BITS, 4096)
-                .extension(FEATURE_NAMES, names)
-                .build();
+        byte[] file =
+                new Qcow2Builder(3, BITS, 4096).extension(FEATURE_NAMES, names).build();
 
         Qcow2Header header = Qcow2Header.read(Qcow2Builder.storage(file));
 
@@ -156,8 +174,9 @@ final class Qcow2HeaderTest {
         byte[] file = new Qcow2Builder(3, BITS, 4096).incompatible(3).data(0).build();
 
         try (DiskImage image = open(file)) {
-            assertThat(image.warnings()).hasSize(2).allSatisfy(warning -> assertThat(warning.text())
-                    .startsWith("test.qcow2: "));
+            assertThat(image.warnings())
+                    .hasSize(2)
+                    .allSatisfy(warning -> assertThat(warning.text()).startsWith("test.qcow2: "));
             assertThat(image.info().dirty()).isTrue();
             assertThat(image.info().formatSpecific()).containsEntry("corrupt", true);
         }
@@ -198,9 +217,12 @@ final class Qcow2HeaderTest {
     void everythingWithTheMagicIsClaimedHoweverShort() {
         Qcow2Format format = new Qcow2Format();
 
-        assertThat(format.claims(ByteBuffer.wrap(new byte[] {0x51, 0x46, 0x49, (byte) 0xfb}))).isTrue();
-        assertThat(format.claims(ByteBuffer.wrap(new byte[] {0x51, 0x46, 0x49}))).isFalse();
-        assertThat(format.claims(ByteBuffer.wrap(new byte[] {0x51, 0x46, 0x49, 0x7b}))).isFalse();
+        assertThat(format.claims(ByteBuffer.wrap(new byte[] {0x51, 0x46, 0x49, (byte) 0xfb})))
+                .isTrue();
+        assertThat(format.claims(ByteBuffer.wrap(new byte[] {0x51, 0x46, 0x49})))
+                .isFalse();
+        assertThat(format.claims(ByteBuffer.wrap(new byte[] {0x51, 0x46, 0x49, 0x7b})))
+                .isFalse();
         assertThat(format.claims(ByteBuffer.allocate(0))).isFalse();
     }
 

@@ -103,8 +103,8 @@ final class SnapshotTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("tableDamages")
-    void damagedTableIsAProblemAndTheDiskStaysReadable(
-            String name, Consumer<ByteBuffer> change, String... parts) throws IOException {
+    void damagedTableIsAProblemAndTheDiskStaysReadable(String name, Consumer<ByteBuffer> change, String... parts)
+            throws IOException {
         byte[] file = withSnapshot();
         change.accept(ByteBuffer.wrap(file));
 

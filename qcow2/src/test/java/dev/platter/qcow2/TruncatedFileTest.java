@@ -90,7 +90,9 @@ final class TruncatedFileTest {
         try (DiskImage image = open(file, TruncatedFile.ZEROS)) {
             assertThat(read(image, 0, CLUSTER)).containsOnly(0);
         }
-        assertThat(warnings).isNotEmpty().allSatisfy(warning -> assertThat(warning.text()).contains("L1 table"));
+        assertThat(warnings)
+                .isNotEmpty()
+                .allSatisfy(warning -> assertThat(warning.text()).contains("L1 table"));
     }
 
     @Test
@@ -132,8 +134,7 @@ final class TruncatedFileTest {
                 .build();
         OpenOptions options = OpenOptions.builder().format("qcow2").build();
         for (int end = 0; end < file.length; end += 256) {
-            try (DiskImage image =
-                    DiskImages.open(new ShortStorage(Qcow2Builder.storage(file), end), options)) {
+            try (DiskImage image = DiskImages.open(new ShortStorage(Qcow2Builder.storage(file), end), options)) {
                 assertThat(image.size()).isEqualTo(1024L * CLUSTER);
                 read(image, 0, 513 * CLUSTER);
             } catch (DiskImageException e) {
