@@ -277,7 +277,7 @@ final class ClusterReader {
                     visitor.extent(at, stop - at, Extent.ALLOCATED | Extent.READS_AS_ZERO, 0, null, -1);
                 case L2Entry.ZERO_ALLOCATED -> reportZeroWithSpace(at, stop - at, host);
                 case L2Entry.SUBCLUSTERS, L2Entry.BARE_SUBCLUSTERS -> reportSubclusters(at, stop, entry);
-                case L2Entry.BEYOND_END -> reportBeyondEnd(at, stop - at);
+                case L2Entry.BEYOND_END -> reportBeyondEnd(at, stop - at, L2Entry.offset(entry));
                 default -> visitor.extent(at, stop - at, Extent.ALLOCATED | Extent.UNREADABLE, 0, null, -1);
             };
         }
@@ -291,8 +291,8 @@ final class ClusterReader {
                     : visitor.extent(at, length, Extent.ALLOCATED | Extent.ENCRYPTED | Extent.UNREADABLE, 0, null, -1);
         }
 
-        private boolean reportBeyondEnd(long at, long length) throws IOException {
-            int facts = dataFile.readsZerosBeyondEnd() ? Extent.READS_AS_ZERO : Extent.UNREADABLE;
+        private boolean reportBeyondEnd(long at, long length, long cluster) throws IOException {
+            int facts = dataFile.zerosFor("data cluster", cluster) ? Extent.READS_AS_ZERO : Extent.UNREADABLE;
             return visitor.extent(at, length, Extent.ALLOCATED | facts, 0, null, -1);
         }
 
@@ -314,7 +314,7 @@ final class ClusterReader {
                 long length = Math.min(stop - position, subclusterRunEnd(bitmap, kind, inCluster) - inCluster);
                 long host = cluster < 0 ? -1 : cluster + inCluster;
                 if (kind == L2Entry.DATA) {
-                    goOn = inFile ? reportData(position, length, host) : reportBeyondEnd(position, length);
+                    goOn = inFile ? reportData(position, length, host) : reportBeyondEnd(position, length, cluster);
                 } else if (kind == L2Entry.UNALLOCATED) {
                     goOn = reportBacking(position, length, host);
                 } else if (host >= 0) {

@@ -16,7 +16,8 @@ import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -35,7 +36,10 @@ final class HostFile implements BlockDevice {
     private final boolean zerosBeyondEnd;
     private final Consumer<? super Warning> onWarning;
     private final @Nullable DiskImageException problem;
-    private final AtomicInteger zerosWarnings = new AtomicInteger();
+
+    /** Offsets that zeros were given for, each of which is told once. */
+    private final Set<Long> zerosWarned = ConcurrentHashMap.newKeySet();
+
     private volatile long size;
     private volatile boolean closed;
 
@@ -89,17 +93,10 @@ final class HostFile implements BlockDevice {
         return now;
     }
 
-    /** Returns whether zeros take the place of what lies beyond the end. */
-    boolean readsZerosBeyondEnd() {
-        return zerosBeyondEnd;
-    }
-
     /** Returns whether zeros take the place of what lies beyond the end; the warning is given here. */
     boolean zerosFor(String what, long offset) {
-        boolean warns = zerosBeyondEnd && zerosWarnings.get() < MAX_ZEROS_WARNINGS;
-        int count = warns ? zerosWarnings.incrementAndGet() : MAX_ZEROS_WARNINGS + 1;
-        if (count <= MAX_ZEROS_WARNINGS) {
-            String end = count == MAX_ZEROS_WARNINGS ? "; more of this kind are not reported" : "";
+        if (zerosBeyondEnd && zerosWarned.size() < MAX_ZEROS_WARNINGS && zerosWarned.add(offset)) {
+            String end = zerosWarned.size() < MAX_ZEROS_WARNINGS ? "" : "; more of this kind are not reported";
             onWarning.accept(new Warning(offset, beyond(what, offset) + ": it reads as zeros" + end));
         }
         return zerosBeyondEnd;

@@ -99,7 +99,7 @@ final class TruncatedFileTest {
     void warningsOfTheSameKindComeToAnEnd() throws IOException {
         Qcow2Builder made = new Qcow2Builder(3, 12, 512L * CLUSTER);
         for (int i = 0; i < 512; i++) {
-            made.entry(i, 1L << 40, 0);
+            made.entry(i, (1L << 40) + (long) i * CLUSTER, 0);
         }
 
         try (DiskImage image = open(made.build(), TruncatedFile.ZEROS)) {
