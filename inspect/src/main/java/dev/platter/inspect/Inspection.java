@@ -87,7 +87,7 @@ record Inspection(
             BlockDevice device = source.device();
             if (image != null) {
                 image.warnings().forEach(findings::warn);
-                image.problems().forEach(problem -> findings.problem(String.valueOf(problem.getMessage())));
+                image.problems().forEach(problem -> findings.missing(String.valueOf(problem.getMessage())));
             }
             disks.add(new Disk(name, device, image, readTable(device, image)));
         }
