@@ -119,12 +119,12 @@ final class CheckCommand implements Command {
         if (report.totalClusters() != 0 && report.allocatedClusters() != 0) {
             text.append(String.format(
                     Locale.ROOT,
-                    "%d/%d = %.2f%% allocated, %.2f%% fragmented, %.2f%% compressed clusters%n",
+                    "%d/%d = %s%% allocated, %s%% fragmented, %s%% compressed clusters\n",
                     report.allocatedClusters(),
                     report.totalClusters(),
-                    report.allocatedClusters() * 100.0 / report.totalClusters(),
-                    report.fragmentedClusters() * 100.0 / report.allocatedClusters(),
-                    report.compressedClusters() * 100.0 / report.allocatedClusters()));
+                    Sizes.fixed(report.allocatedClusters() * 100.0 / report.totalClusters(), 2),
+                    Sizes.fixed(report.fragmentedClusters() * 100.0 / report.allocatedClusters(), 2),
+                    Sizes.fixed(report.compressedClusters() * 100.0 / report.allocatedClusters(), 2)));
         }
         if (report.imageEndOffset() != 0) {
             text.append("Image end offset: ").append(report.imageEndOffset()).append('\n');

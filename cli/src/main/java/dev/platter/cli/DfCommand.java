@@ -48,7 +48,7 @@ final class DfCommand implements Command {
                             ? "VirtualMachine,Filesystem,1K-blocks,Used,Available,Use%\n"
                             : String.format(
                                     Locale.ROOT,
-                                    "%-36s%10s %10s %10s %5s%n",
+                                    "%-36s%10s %10s %10s %5s\n",
                                     "Filesystem",
                                     blocks,
                                     "Used",
@@ -103,11 +103,11 @@ final class DfCommand implements Command {
                 ? "-,-,-,-"
                 : String.format(
                         Locale.ROOT,
-                        "%d,%d,%d,%.1f",
+                        "%d,%d,%d,%s",
                         usage.totalKiB(),
                         usage.usedKiB(),
                         usage.availableKiB(),
-                        usage.usedPercent());
+                        Sizes.fixed(usage.usedPercent(), 1));
         return csvField(guest) + "," + csvField(Printable.escape(name)) + "," + numbers + "\n";
     }
 

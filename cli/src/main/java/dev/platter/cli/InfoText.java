@@ -79,7 +79,7 @@ final class InfoText {
         for (SnapshotInfo snapshot : snapshots) {
             out.text(String.format(
                     Locale.ROOT,
-                    "%-9s %-16s %8s%20s%13s%11s%n",
+                    "%-9s %-16s %8s%20s%13s%11s\n",
                     Printable.escape(snapshot.id()),
                     Printable.escape(snapshot.name()),
                     Sizes.qemu(snapshot.vmStateSize()),

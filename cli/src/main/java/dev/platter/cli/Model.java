@@ -56,8 +56,9 @@ final class Model {
     /** @param arity how many there must be: {@code "1"} or {@code "1..*"} */
     static void parameters(CommandSpec spec, String label, String arity, String description) {
         spec.addPositional(PositionalParamSpec.builder()
-                .index("0..*")
+                .index(arity.equals("1") ? "0" : "0..*")
                 .arity(arity)
+                .required(true)
                 .type(List.class)
                 .auxiliaryTypes(String.class)
                 .paramLabel(label)

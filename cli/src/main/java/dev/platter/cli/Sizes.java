@@ -43,6 +43,11 @@ final class Sizes {
         return whole * 10 + tenths;
     }
 
+    /** Returns a number as {@code %.2f} of C prints it, which looks at all binary digits where Java rounds twice. */
+    static String fixed(double value, int decimals) {
+        return new BigDecimal(value).setScale(decimals, RoundingMode.HALF_EVEN).toPlainString();
+    }
+
     /** Returns bytes as {@code qemu-img} prints them: three digits and a binary unit, {@code 1.5 GiB}. */
     static String qemu(long bytes) {
         int power = 0;
