@@ -29,6 +29,7 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
     private static final int FLAG_AUTO = 2;
     private static final int MAX_NAME = 1023;
     private static final long ALL_ONES = 1;
+    private static final long MAX_BYTES = 512 << 20;
 
     /**
      * Reads the bitmap directory.
@@ -90,6 +91,48 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
                 tableSize,
                 granularityBits,
                 new BitmapInfo(name, 1L << granularityBits, (flags & FLAG_IN_USE) != 0, (flags & FLAG_AUTO) != 0));
+    }
+
+    /**
+     * Checks what a check of the image needs of this entry before it follows its table.
+     *
+     * @throws CorruptImageException if the table is misplaced, or of another size than the disk needs
+     */
+    void requireCheckable(Qcow2Header header, HostFile file) throws CorruptImageException {
+        if (tableOffset <= 0 || (tableOffset & (header.clusterSize() - 1)) != 0) {
+            throw corrupt(
+                    file,
+                    "its table is said to be at " + Long.toUnsignedString(tableOffset)
+                            + ", which is not aligned to the cluster size");
+        }
+        long clusters = clusters(header);
+        if (tableSize == 0 || tableSize > MAX_BYTES / header.clusterSize()) {
+            throw corrupt(
+                    file,
+                    "its table has " + tableSize + " entries, allowed are 1 to " + MAX_BYTES / header.clusterSize());
+        }
+        if (!info.inUse() && tableSize != clusters) {
+            throw corrupt(file, "its table has " + tableSize + " entries, the disk needs " + clusters);
+        }
+    }
+
+    /**
+     * Checks an entry of the table.
+     *
+     * @param at where it lies in the file
+     * @throws CorruptImageException if it is invalid
+     */
+    void requireEntry(Qcow2Header header, HostFile file, long at, long entry) throws CorruptImageException {
+        if ((entry & ~(L2Entry.OFFSET_MASK | ALL_ONES)) != 0
+                || (L2Entry.offset(entry) != 0 && (entry & (header.clusterSize() - 1)) != 0)) {
+            throw corrupt(file, "table entry at " + at + " is 0x" + Long.toHexString(entry) + ", which is invalid");
+        }
+    }
+
+    /** Clusters that the bits of the disk take. */
+    private long clusters(Qcow2Header header) {
+        long bits = Qcow2Check.clustersOf(header.size(), granularityBits);
+        return Qcow2Check.clustersOf(bits, header.clusterBits() + 3);
     }
 
     /** Calls the visitor for each dirty range; see {@link dev.platter.core.DiskImage#dirtyRanges}. */

@@ -75,7 +75,7 @@ record Qcow2Header(
     private static final int MIN_CLUSTER_BITS_EXTENDED = 14;
     private static final int MAX_BACKING_NAME = 1023;
     static final int MAX_L1_BYTES = 32 << 20;
-    private static final int MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
+    static final int MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
     private static final int SECTOR = 512;
 
     int clusterSize() {

@@ -13,14 +13,16 @@ import java.util.List;
  * An entry of the snapshot table. Source: qcow2.rst, "Snapshots".
  *
  * @param tableOffset where the entry lies in the file
+ * @param entryBytes how long the entry is, without padding
  * @param l1TableOffset its L1 table, not checked yet
  * @param l1Size entries of its L1 table, not checked yet
  * @param extraDataSize bytes of extra data; version 3 asks for at least 16
  * @param info what a person wants to know of it
  */
-record Snapshot(long tableOffset, long l1TableOffset, long l1Size, long extraDataSize, SnapshotInfo info) {
+record Snapshot(
+        long tableOffset, long entryBytes, long l1TableOffset, long l1Size, long extraDataSize, SnapshotInfo info) {
     private static final int FIXED = 40;
-    private static final int MAX_SNAPSHOTS = 65536;
+    static final int MAX_SNAPSHOTS = 65536;
     private static final int MAX_EXTRA_DATA = 1024;
 
     /**
@@ -39,6 +41,11 @@ record Snapshot(long tableOffset, long l1TableOffset, long l1Size, long extraDat
             snapshots.add(readEntry(table, header, file));
         }
         return List.copyOf(snapshots);
+    }
+
+    /** Returns an entry of zeros: no L1 table, no name. */
+    static Snapshot ofZeros(long tableOffset) {
+        return new Snapshot(tableOffset, FIXED, 0, 0, 0, new SnapshotInfo("", "", 0, 0, 0, 0, -1, 0));
     }
 
     private static Snapshot readEntry(TableReader table, Qcow2Header header, HostFile file) throws IOException {
@@ -74,6 +81,7 @@ record Snapshot(long tableOffset, long l1TableOffset, long l1Size, long extraDat
         table.align();
         return new Snapshot(
                 offset,
+                FIXED + extraLength + idLength + nameLength,
                 l1TableOffset,
                 l1Size,
                 extraLength,
