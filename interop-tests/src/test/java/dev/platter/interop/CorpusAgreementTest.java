@@ -76,8 +76,8 @@ class CorpusAgreementTest {
     void backingFileWithoutStatedFormatIsAProblemAndTheImageOpensAllTheSame(CorpusImage image) throws IOException {
         try (ImageInspector inspector = CorpusOpening.open(image)) {
             assertThat(inspector.report().isComplete()).isFalse();
-            assertThat(inspector.problems()).anySatisfy(problem -> assertThat(problem)
-                    .contains("backing file"));
+            assertThat(inspector.problems())
+                    .anySatisfy(problem -> assertThat(problem).contains("backing file"));
         }
     }
 
@@ -114,8 +114,7 @@ class CorpusAgreementTest {
 
     private static void assertInfo(JsonNode expected, DiskImage image) throws IOException {
         JsonNode info = expected.path("info");
-        JsonNode own = new ObjectMapper()
-                .readTree(ImageReport.of(image).toJson());
+        JsonNode own = new ObjectMapper().readTree(ImageReport.of(image).toJson());
         for (String key : List.of("format", "cluster-size", "dirty-flag", "encrypted", "backing-filename-format")) {
             if (info.has(key)) {
                 assertThat(own.path(key)).as(key).isEqualTo(info.path(key));

@@ -67,7 +67,8 @@ class CorpusContentsTest {
     void guestBytesAreThoseOfQemuImgConvert(CorpusImage image) throws IOException {
         try (ImageInspector inspector = CorpusOpening.open(image);
                 BlockDevice disk = inspector.device("/dev/sda")) {
-            assertThat(disk.size()).isEqualTo(image.expected().path("guest_size").asLong());
+            assertThat(disk.size())
+                    .isEqualTo(image.expected().path("guest_size").asLong());
             assertThat(Reading.sha256(disk))
                     .isEqualTo(image.expected().path("guest_sha256").asText());
         }
@@ -211,10 +212,7 @@ class CorpusContentsTest {
                 String name = bitmap.path("name").asText();
                 String flags = bitmap.path("flags").toString();
                 expected.add(new BitmapInfo(
-                        name,
-                        bitmap.path("granularity").asLong(),
-                        flags.contains("in-use"),
-                        flags.contains("auto")));
+                        name, bitmap.path("granularity").asLong(), flags.contains("in-use"), flags.contains("auto")));
                 assertDirtyRanges(disk, bitmap, name, flags.contains("in-use"));
             }
 

@@ -36,7 +36,8 @@ class HostileCorpusTest {
             Pattern.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]");
 
     /** What one inspection came to. */
-    private record Outcome(@Nullable DiskImageException refusal, @Nullable ImageInspector image, String json) {
+    private record Outcome(
+            @Nullable DiskImageException refusal, @Nullable ImageInspector image, String json) {
         boolean isWhole() {
             return image != null && image.problems().isEmpty();
         }

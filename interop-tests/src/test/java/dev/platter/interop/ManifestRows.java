@@ -108,7 +108,8 @@ final class ManifestRows {
         Set<String> rows = new TreeSet<>();
         for (JsonNode vg : lvm.path("vgs")) {
             rows.add(text(vg, "vg_name") + " " + text(vg, "vg_uuid") + " "
-                    + vg.path("vg_size").asLong() + " free " + vg.path("vg_free").asLong() + " seqno "
+                    + vg.path("vg_size").asLong() + " free "
+                    + vg.path("vg_free").asLong() + " seqno "
                     + vg.path("vg_seqno").asLong() + " missing "
                     + vg.path("vg_missing_pv_count").asInt());
         }
