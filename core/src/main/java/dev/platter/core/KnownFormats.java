@@ -36,6 +36,8 @@ final class KnownFormats {
 
     private static final ImmutableList<Magic> MAGICS = ImmutableList.of(
             VHD,
+            // claimed by its own module; named here for when that is not on the path
+            new Magic("qcow2 or qcow", 0, "QFI\u00fb"),
             new Magic("QED", 0, "QED\0"),
             new Magic("VMDK", 0, "KDMV"),
             new Magic("VMDK", 0, "COWD"),

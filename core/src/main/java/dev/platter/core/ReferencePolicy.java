@@ -3,6 +3,7 @@ package dev.platter.core;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
@@ -52,8 +53,11 @@ public interface ReferencePolicy {
             Path real;
             try {
                 real = path.toRealPath();
-            } catch (java.nio.file.NoSuchFileException e) {
+            } catch (NoSuchFileException e) {
                 throw new DiskImageException(reference + " does not exist (" + path + ")", e);
+            } catch (IOException e) {
+                // too long, a loop of links, a file where a folder should be: the name is the image's, not the system's
+                throw new DiskImageException(reference + " cannot be opened: " + e.getMessage(), e);
             }
             if (!isUnder(real, allowed)) {
                 throw new ReferenceRefusedException(

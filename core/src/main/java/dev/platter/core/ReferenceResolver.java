@@ -88,9 +88,7 @@ public final class ReferenceResolver {
     private Storage openStorage(Reference reference, OpenOptions below) throws IOException {
         Storage opened;
         try {
-            opened = reference.path() != null
-                    ? Storages.open(reference.path(), false)
-                    : Storages.open(address(reference), below);
+            opened = open(reference, below);
         } catch (NoSuchFileException e) {
             throw new DiskImageException(reference + " does not exist (" + reference.path() + ")", e);
         } catch (DiskImageException e) {
@@ -108,6 +106,19 @@ public final class ReferenceResolver {
             }
         }
         return opened;
+    }
+
+    private static Storage open(Reference reference, OpenOptions below) throws IOException {
+        Path path = reference.path();
+        if (path != null) {
+            return Storages.open(path, false);
+        }
+        URI address = address(reference);
+        try {
+            return Storages.open(address, below);
+        } catch (UnsupportedFeatureException e) {
+            throw new UnsupportedFeatureException(reference + " cannot be opened: " + e.getMessage(), e);
+        }
     }
 
     private static URI address(Reference reference) throws UnsupportedFeatureException {

@@ -14,6 +14,10 @@ public final class Storages {
     /**
      * Opens a regular file or a block device.
      *
+     * <p>Writers keep each other out by a lock that works between processes that ask for it. On POSIX systems it is gone
+     * as soon as this process closes any other descriptor of the same file, one that only read included: a process that
+     * writes to a file opens it once.
+     *
      * @param writable whether writes are to be allowed; the file must exist, and no other process may hold it for
      *     writing
      * @throws java.nio.file.NoSuchFileException if there is none

@@ -7,6 +7,7 @@ import dev.platter.core.Printable;
 import dev.platter.core.Warning;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,10 +19,10 @@ final class GroupAssembler {
     private final GroupMetadata group;
     private final Limits limits;
     private final Map<String, PvPlace> places = new LinkedHashMap<>();
-    private final Map<PvEntry, List<FoundPv>> devices = new HashMap<>();
-    private final Map<FoundPv, PhysicalVolume> placed = new LinkedHashMap<>();
+    private final Map<String, List<FoundPv>> devices = new HashMap<>();
+    private final IdentityHashMap<FoundPv, PhysicalVolume> placed = new IdentityHashMap<>();
     private final List<PhysicalVolume> notFound = new ArrayList<>();
-    private final List<Warning> warnings = new ArrayList<>();
+    private final WarningList warnings = new WarningList();
     private @Nullable Refusal refusal;
 
     GroupAssembler(GroupMetadata group, @Nullable Refusal conflict, Limits limits) {
@@ -38,7 +39,7 @@ final class GroupAssembler {
     /** Takes a physical volume whose device cannot be used, and why. */
     void placeNowhere(PvEntry entry, Refusal why) {
         places.put(entry.key(), new PvPlace(entry, null, why));
-        devices.put(entry, List.of());
+        devices.put(entry.key(), List.of());
         warn("VG " + group.shownName() + " needs PV " + LvmNames.shown(entry.key()) + " (UUID " + entry.uuid() + "), "
                 + why.text());
     }
@@ -55,7 +56,7 @@ final class GroupAssembler {
             refusal = twice;
         }
         places.put(entry.key(), new PvPlace(entry, null, twice));
-        devices.put(entry, copies);
+        devices.put(entry.key(), copies);
     }
 
     /** Takes the device of a physical volume. */
@@ -77,7 +78,7 @@ final class GroupAssembler {
                     + group.shownName() + " has " + group.seqno());
         }
         places.put(entry.key(), new PvPlace(entry, volume.candidate().device(), why));
-        devices.put(entry, List.of(volume));
+        devices.put(entry.key(), List.of(volume));
     }
 
     VolumeGroup assemble() {
@@ -126,7 +127,7 @@ final class GroupAssembler {
     }
 
     private List<PhysicalVolume> physicalVolumes(PvEntry entry, ExtentUse use) {
-        List<FoundPv> copies = devices.getOrDefault(entry, List.of());
+        List<FoundPv> copies = devices.getOrDefault(entry.key(), List.of());
         if (copies.isEmpty()) {
             PhysicalVolume missing = physicalVolume(entry, null, use);
             notFound.add(missing);
@@ -184,7 +185,7 @@ final class GroupAssembler {
     }
 
     /** Returns the physical volumes that were found, by what was found. */
-    Map<FoundPv, PhysicalVolume> placed() {
+    IdentityHashMap<FoundPv, PhysicalVolume> placed() {
         return placed;
     }
 
@@ -194,11 +195,13 @@ final class GroupAssembler {
     }
 
     List<Warning> warnings() {
-        return warnings;
+        List<Warning> all = new ArrayList<>();
+        warnings.texts().forEach(text -> all.add(new Warning(-1, text)));
+        return all;
     }
 
     private void warn(String what) {
-        warnings.add(new Warning(-1, what));
+        warnings.add(what);
     }
 
     private void refuse(String what) {

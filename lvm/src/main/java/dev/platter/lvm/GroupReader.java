@@ -27,7 +27,7 @@ final class GroupReader {
 
     private final MetadataSection section;
     private final Limits limits;
-    private final List<String> warnings = new ArrayList<>();
+    private final WarningList warnings = new WarningList();
     private @Nullable Refusal refusal;
 
     private GroupReader(MetadataSection section, Limits limits) {
@@ -85,7 +85,7 @@ final class GroupReader {
                 physicalVolumes,
                 logicalVolumes,
                 refusal,
-                warnings,
+                warnings.texts(),
                 section);
     }
 
@@ -183,7 +183,7 @@ final class GroupReader {
         for (MetadataSection entry : entries.get().sections().values()) {
             boolean repeated = entries.get().repeatedKeys().contains(entry.name());
             LvEntry volume = VolumeReader.read(entry, section.name(), repeated);
-            if (!uuids.add(volume.uuid())) {
+            if (volume.refusal() == null && !uuids.add(volume.uuid())) {
                 warn("the UUID of LV " + LvmNames.shown(volume.name()) + " is that of another LV, too");
             }
             if (!LvmNames.isSafe(volume.name())) {

@@ -6,7 +6,7 @@ import dev.platter.core.Limits;
 /**
  * What the metadata of one scan may still cost. Text that is all braces takes some fifty times its size when it is read
  * into objects, so the objects are counted as well as the text: at most twice {@link Limits#metadataBytes}, which
- * ordinary metadata reaches at 7 MiB of text (about 16000 volumes) under the default limits.
+ * ordinary metadata reaches at 5 MiB of text (about 18000 volumes) under the default limits.
  */
 final class MetadataBudget {
     private static final int OBJECTS_PER_TEXT = 2;

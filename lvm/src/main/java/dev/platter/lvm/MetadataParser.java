@@ -26,7 +26,7 @@ final class MetadataParser {
     /** A string of this many bytes is never too long; a command line in "description" can be that. */
     private static final int VALUE_MAX_LEAST = 64 << 10;
 
-    private static final int SECTION_COST = 200;
+    private static final int SECTION_COST = 300;
     private static final int VALUE_COST = 70;
     private static final int ITEM_COST = 50;
     private static final int KEY_COST = 120;

@@ -5,6 +5,7 @@ import dev.platter.core.Warning;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -42,7 +43,7 @@ final class ScanAssembler {
         }
         warnOfCommonNames(newest.values(), warnings);
         List<VolumeGroup> groups = new ArrayList<>();
-        Map<FoundPv, PhysicalVolume> placed = new HashMap<>();
+        IdentityHashMap<FoundPv, PhysicalVolume> placed = new IdentityHashMap<>();
         List<PhysicalVolume> missing = new ArrayList<>();
         for (GroupMetadata group : newest.values()) {
             GroupAssembler assembler = new GroupAssembler(group, conflicts.get(group.uuid()), limits);

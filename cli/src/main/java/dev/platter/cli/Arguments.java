@@ -1,0 +1,74 @@
+package dev.platter.cli;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ParseResult;
+
+/** What stood on the command line. */
+final class Arguments {
+    private final ParseResult parsed;
+
+    Arguments(ParseResult parsed) {
+        this.parsed = parsed;
+    }
+
+    /** Returns whether a flag was given. */
+    boolean has(String option) {
+        return parsed.hasMatchedOption(option);
+    }
+
+    /** Returns the value of an option, or null. */
+    @Nullable
+    String value(String option) {
+        return has(option) ? parsed.matchedOptionValue(option, "") : null;
+    }
+
+    /** Returns the values of an option that can be repeated. */
+    List<String> values(String option) {
+        return parsed.matchedOptionValue(option, List.of());
+    }
+
+    /**
+     * Returns the value of an option that has a few.
+     *
+     * @throws UsageException if it is none of {@code allowed}
+     */
+    String choice(String option, String otherwise, String... allowed) {
+        String value = value(option);
+        if (value == null) {
+            return otherwise;
+        }
+        for (String candidate : allowed) {
+            if (candidate.equals(value)) {
+                return value;
+            }
+        }
+        throw new UsageException(option + "=" + value + " is unknown; known are " + String.join(", ", allowed));
+    }
+
+    /** Returns the text parameters. */
+    List<String> parameters() {
+        return parsed.matchedPositionalValue(0, List.of());
+    }
+
+    /** Returns the images. */
+    List<Path> images() {
+        List<Path> paths = new ArrayList<>();
+        for (String name : parameters()) {
+            paths.add(path(name));
+        }
+        return paths;
+    }
+
+    /** Returns a name of the command line as a path. */
+    static Path path(String name) {
+        try {
+            return Path.of(name);
+        } catch (InvalidPathException e) {
+            throw new UsageException("\"" + name + "\" is no file name");
+        }
+    }
+}

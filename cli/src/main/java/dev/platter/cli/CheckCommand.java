@@ -1,0 +1,158 @@
+package dev.platter.cli;
+
+import dev.platter.core.CheckListener;
+import dev.platter.core.CheckReport;
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** {@code platter check}: what {@code qemu-img check} prints, with its exit codes. QEMU: qemu-img.c, img_check. */
+final class CheckCommand implements Command {
+    private static final int MOST_FINDINGS = 100;
+
+    @Override
+    public void describe(CommandSpec spec) {
+        Model.output(spec);
+        ReadingOptions.add(spec);
+        Model.parameters(spec, "IMAGE", "1", "the image");
+        Map<String, String> codes = new LinkedHashMap<>();
+        codes.put("0", "no errors were found");
+        codes.put("1", "the check could not be done, or not all of it");
+        codes.put("2", "the image is corrupt (or: usage, see standard error)");
+        codes.put("3", "clusters are leaked, nothing worse");
+        codes.put("63", "this format has no checks");
+        Model.help(
+                spec,
+                "Compares an image's own accounts with what is there, reading only, as qemu-img check does. It covers"
+                        + " all snapshots.",
+                codes,
+                "platter check guest.qcow2",
+                "platter check --output=json guest.qcow2");
+    }
+
+    @Override
+    public int run(Arguments arguments, Stdio io) throws IOException {
+        boolean json = arguments.choice("--output", "human", "human", "json").equals("json");
+        boolean quiet = arguments.has("--quiet");
+        try (DiskImage image =
+                DiskImages.open(arguments.images().get(0), ReadingOptions.of(arguments, warning -> {}))) {
+            String snapshot = arguments.value("--snapshot");
+            if (snapshot != null) {
+                image.openSnapshot(snapshot).close();
+            }
+            if (!image.isCheckable()) {
+                io.message("This image format does not support checks");
+                return ExitCode.NOT_CHECKABLE;
+            }
+            Findings findings = new Findings(io);
+            CheckReport report = image.check(findings);
+            findings.finish();
+            if (json) {
+                printJson(image, report, io);
+            } else if (!quiet) {
+                printText(report, io);
+            }
+            return exitCode(report, io);
+        }
+    }
+
+    private static int exitCode(CheckReport report, Stdio io) {
+        if (report.checkErrors() > 0) {
+            io.message("Check failed");
+            return ExitCode.ERROR;
+        }
+        if (report.corruptions() > 0) {
+            return ExitCode.CORRUPT;
+        }
+        return report.leaks() > 0 ? ExitCode.LEAKS : ExitCode.WHOLE;
+    }
+
+    private static void printJson(DiskImage image, CheckReport report, Stdio io) throws IOException {
+        StringBuilder json = new StringBuilder("{\n");
+        json.append("    \"filename\": ")
+                .append(JsonLine.quote(image.info().filename()))
+                .append(",\n");
+        json.append("    \"format\": ")
+                .append(JsonLine.quote(image.info().format()))
+                .append(",\n");
+        json.append("    \"check-errors\": ").append(report.checkErrors());
+        member(json, "image-end-offset", report.imageEndOffset());
+        member(json, "total-clusters", report.totalClusters());
+        member(json, "allocated-clusters", report.allocatedClusters());
+        member(json, "compressed-clusters", report.compressedClusters());
+        member(json, "fragmented-clusters", report.fragmentedClusters());
+        member(json, "corruptions", report.corruptions());
+        member(json, "leaks", report.leaks());
+        io.print(json.append("\n}\n").toString());
+    }
+
+    private static void member(StringBuilder json, String name, long value) {
+        if (value != 0) {
+            json.append(",\n    \"").append(name).append("\": ").append(value);
+        }
+    }
+
+    private static void printText(CheckReport report, Stdio io) throws IOException {
+        StringBuilder text = new StringBuilder();
+        if (report.corruptions() == 0 && report.leaks() == 0 && report.checkErrors() == 0) {
+            text.append("No errors were found on the image.\n");
+        }
+        if (report.corruptions() > 0) {
+            text.append('\n')
+                    .append(report.corruptions())
+                    .append(" errors were found on the image.\n")
+                    .append("Data may be corrupted, or further writes to the image may corrupt it.\n");
+        }
+        if (report.leaks() > 0) {
+            text.append('\n')
+                    .append(report.leaks())
+                    .append(" leaked clusters were found on the image.\n")
+                    .append("This means waste of disk space, but no harm to data.\n");
+        }
+        if (report.checkErrors() > 0) {
+            text.append('\n').append(report.checkErrors()).append(" internal errors have occurred during the check.\n");
+        }
+        if (report.totalClusters() != 0 && report.allocatedClusters() != 0) {
+            text.append(String.format(
+                    Locale.ROOT,
+                    "%d/%d = %.2f%% allocated, %.2f%% fragmented, %.2f%% compressed clusters%n",
+                    report.allocatedClusters(),
+                    report.totalClusters(),
+                    report.allocatedClusters() * 100.0 / report.totalClusters(),
+                    report.fragmentedClusters() * 100.0 / report.allocatedClusters(),
+                    report.compressedClusters() * 100.0 / report.allocatedClusters()));
+        }
+        if (report.imageEndOffset() != 0) {
+            text.append("Image end offset: ").append(report.imageEndOffset()).append('\n');
+        }
+        io.print(text.toString());
+    }
+
+    /** Shows the first findings and counts the others. */
+    private static final class Findings implements CheckListener {
+        private final Stdio io;
+        private long count;
+
+        Findings(Stdio io) {
+            this.io = io;
+        }
+
+        @Override
+        public void finding(Kind kind, long offset, String text) {
+            count++;
+            if (count <= MOST_FINDINGS) {
+                io.message(text);
+            }
+        }
+
+        void finish() {
+            if (count > MOST_FINDINGS) {
+                io.message("and " + (count - MOST_FINDINGS) + " more");
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+package dev.platter.cli;
+
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** The commands by name. A model is built by program: annotations would cost a tenth of a second. */
+final class Commands {
+    static final String[] NAMES = {"inspect", "info", "map", "check", "list-filesystems", "df", "dump", "completion"};
+
+    private Commands() {}
+
+    /** Returns a command, or null. Loads no other. */
+    static @Nullable Command byName(String name) {
+        return switch (name) {
+            case "inspect" -> new InspectCommand();
+            case "info" -> new InfoCommand();
+            case "map" -> new MapCommand();
+            case "check" -> new CheckCommand();
+            case "list-filesystems" -> new ListFileSystemsCommand();
+            case "df" -> new DfCommand();
+            case "dump" -> new DumpCommand();
+            case "completion" -> new CompletionCommand();
+            default -> null;
+        };
+    }
+
+    /** Returns the model of one command. */
+    static CommandSpec spec(Command command, String name) {
+        CommandSpec spec = CommandSpec.create().name(name);
+        spec.interpolateVariables(false);
+        command.describe(spec);
+        return spec;
+    }
+
+    /** Returns the model of all commands: for help, completion and mistakes. */
+    static CommandSpec all() {
+        CommandSpec root = CommandSpec.create().name("platter");
+        root.interpolateVariables(false);
+        RootHelp.describe(root);
+        for (String name : NAMES) {
+            Command command = byName(name);
+            if (command != null) {
+                root.addSubcommand(name, spec(command, name));
+            }
+        }
+        return root;
+    }
+
+    /** Returns a parser. A file may be called @web.qcow2. */
+    static CommandLine line(CommandSpec spec) {
+        return new CommandLine(spec)
+                .setExpandAtFiles(false)
+                .setAbbreviatedOptionsAllowed(false)
+                .setUsageHelpWidth(100);
+    }
+}

@@ -1,0 +1,104 @@
+package dev.platter.cli;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.concurrent.CancellationException;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/**
+ * The command {@code platter}. Only the classes of the command that is asked for are loaded: starting takes longer than
+ * most commands.
+ */
+public final class Main {
+
+    private Main() {}
+
+    /** Runs the command and ends the JVM with its exit code. */
+    public static void main(String[] args) {
+        // neither System.out, which swallows errors, nor the encoding of the locale
+        OutputStream out = new FileOutputStream(FileDescriptor.out);
+        PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
+        System.exit(run(args, out, err));
+    }
+
+    /**
+     * Runs a command in this JVM.
+     *
+     * @param out takes what the command prints or dumps; flushed, not closed
+     * @param err takes messages
+     * @return the exit code
+     */
+    static int run(String[] args, OutputStream out, PrintStream err) {
+        Stdio io = new Stdio(out, err);
+        try {
+            int exit = dispatch(args, io);
+            io.out().flush();
+            return exit;
+        } catch (UsageException e) {
+            io.message(e.getMessage());
+            return ExitCode.USAGE;
+        } catch (OutputException e) {
+            if (!e.isClosedPipe()) {
+                io.message("standard output: " + Failures.text(e.failure()));
+            }
+            return ExitCode.ERROR;
+        } catch (IOException e) {
+            io.message(Failures.text(e));
+            return ExitCode.ERROR;
+        } catch (CancellationException e) {
+            io.message("stopped");
+            return ExitCode.ERROR;
+        } catch (RuntimeException | Error e) {
+            return Failures.internal(e, io);
+        }
+    }
+
+    private static int dispatch(String[] args, Stdio io) throws IOException {
+        if (args.length == 0) {
+            throw new UsageException("no command given", "platter --help");
+        }
+        String first = args[0];
+        return switch (first) {
+            case "--version", "-V" -> {
+                io.print(Version.text());
+                yield ExitCode.WHOLE;
+            }
+            case "--help", "-h", "help" -> RootHelp.print(args, io);
+            default -> {
+                Command command = Commands.byName(first);
+                if (command == null) {
+                    throw RootHelp.unknown(first);
+                }
+                yield run(command, first, Arrays.copyOfRange(args, 1, args.length), io);
+            }
+        };
+    }
+
+    private static int run(Command command, String name, String[] args, Stdio io) throws IOException {
+        CommandSpec spec = Commands.spec(command, "platter " + name);
+        CommandLine line = Commands.line(spec);
+        ParseResult options;
+        try {
+            options = line.parseArgs(args);
+        } catch (ParameterException e) {
+            throw new UsageException(name + ": " + Failures.usage(e), "platter " + name + " --help");
+        }
+        if (options.hasMatchedOption("--help")) {
+            io.print(line.getUsageMessage(CommandLine.Help.Ansi.OFF));
+            return ExitCode.WHOLE;
+        }
+        try {
+            return command.run(new Arguments(options), io);
+        } catch (UsageException e) {
+            throw new UsageException(name + ": " + e.text(), "platter " + name + " --help");
+        }
+    }
+}

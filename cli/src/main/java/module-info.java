@@ -1,0 +1,8 @@
+/** The command {@code platter}. Nothing here is meant to be called by other programs. */
+module dev.platter.cli {
+    requires dev.platter.inspect;
+    requires info.picocli;
+    requires me.tongfei.progressbar;
+
+    exports dev.platter.cli;
+}
