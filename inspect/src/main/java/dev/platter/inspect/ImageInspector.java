@@ -3,6 +3,7 @@ package dev.platter.inspect;
 import com.google.common.io.Closer;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockDevices;
+import dev.platter.core.CorruptImageException;
 import dev.platter.core.DeviceCatalog;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
@@ -202,7 +203,12 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
         for (Disk disk : inspection.disks()) {
             all.add(new Entry(disk.name(), disk.device().size()));
             for (Partition partition : disk.table().partitions()) {
-                all.add(new Entry(disk.partitionName(partition.number()), partition.size()));
+                long room = disk.device().size() - partition.start();
+                if (room > 0) {
+                    // one that ends beyond the disk is cut off there
+                    long size = Math.min(partition.size(), room);
+                    all.add(new Entry(disk.partitionName(partition.number()), size));
+                }
             }
         }
         for (VolumeGroup group : volumeGroups()) {
@@ -218,7 +224,7 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
     /**
      * Opens a disk, a partition or a logical volume by its name. A logical volume can be named {@code /dev/<VG>/<LV>} where
      * only one group has that name, {@code /dev/<VG>@<VG UUID>/<LV>}, or {@code <VG UUID>/<LV UUID>}. The device is a view:
-     * closing it leaves the image open, and closing the inspector ends it.
+     * closing it leaves the image open. Closing the inspector ends it, unless it stands on devices that somebody else opened.
      *
      * @throws NoSuchFileException if there is no such device
      * @throws dev.platter.core.DiskImageException if it cannot be read; the message says why
@@ -238,19 +244,33 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
                 }
             }
         }
+        return openVolume(name);
+    }
+
+    private BlockDevice openVolume(String name) throws IOException {
+        VolumeNames names = inspection.names();
+        LogicalVolume found = null;
         for (VolumeGroup group : volumeGroups()) {
             for (LogicalVolume volume : group.logicalVolumes()) {
-                if (inspection.names().isNameOf(name, group, volume)) {
-                    return volume.open();
+                if (names.isNameOf(name, group, volume)) {
+                    if (found != null) {
+                        throw new CorruptImageException(
+                                Printable.quote(name) + ": two logical volumes have these UUIDs, none is opened");
+                    }
+                    found = volume;
                 }
             }
         }
+        if (found != null) {
+            return found.open();
+        }
+        List<String> candidates = names.candidates(name, volumeGroups());
         throw new NoSuchFileException(
                 Printable.escape(name),
                 null,
-                inspection.names().isAmbiguous(name)
-                        ? "several volume groups have that name; address it as /dev/<VG>@<VG UUID>/<LV>"
-                        : "there is no such device in the image");
+                candidates.isEmpty()
+                        ? "there is no such device in the image"
+                        : "this is no name of one volume alone; say " + VolumeNames.list(candidates));
     }
 
     private static BlockDevice view(BlockDevice device) {

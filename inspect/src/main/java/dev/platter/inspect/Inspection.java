@@ -74,7 +74,7 @@ record Inspection(
             VolumeNames names = new VolumeNames(lvm.volumeGroups());
             for (VolumeGroup group : lvm.volumeGroups()) {
                 for (LogicalVolume volume : group.logicalVolumes()) {
-                    addLogicalVolume(names.nameOf(group, volume), volume);
+                    addLogicalVolume(names.nameOf(group, volume), group, volume);
                 }
             }
             return new Inspection(
@@ -158,15 +158,19 @@ record Inspection(
             volumes.add(new Volume(name, partition.size(), Volume.Kind.PARTITION, partition, null, content));
         }
 
-        private void addLogicalVolume(String name, LogicalVolume volume) throws IOException {
+        private void addLogicalVolume(String name, VolumeGroup group, LogicalVolume volume) throws IOException {
             Recognition content = NOTHING;
-            if (volume.isReadable()) {
+            // an exported group waits for another system: lvm does not activate it, and we do not look into it unasked
+            if (volume.isReadable() && !group.exported()) {
                 try (BlockDevice device = volume.open()) {
-                    content = recognise(name, device);
+                    content = volume.segmentTypes().contains("error")
+                            // made to fail: no damage
+                            ? recogniseUnwatched(name, device)
+                            : recognise(name, device);
                 } catch (DiskImageException e) {
                     findings.problem(name + ": " + e.getMessage());
                 }
-            } else {
+            } else if (!volume.isReadable()) {
                 noteDamage(volume);
             }
             if (volume.isVisible()) {
@@ -187,8 +191,12 @@ record Inspection(
         }
 
         private Recognition recognise(String name, BlockDevice device) throws IOException {
+            return recogniseUnwatched(name, watched(device));
+        }
+
+        private Recognition recogniseUnwatched(String name, BlockDevice device) throws IOException {
             try {
-                Recognition recognition = FileSystems.recognise(watched(device), options.limits());
+                Recognition recognition = FileSystems.recognise(device, options.limits());
                 recognition.warnings().forEach(findings::warn);
                 recognition.found().forEach(found -> found.warnings().forEach(findings::warn));
                 return recognition;
