@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -57,9 +58,10 @@ class ArchitectureTest {
         }
     }
 
-    private Set<String> requiredBy(String module) {
+    private Set<String> requiredBy(String name) {
+        ModuleReference module = Objects.requireNonNull(modules.get(name), name);
         Set<String> names = new TreeSet<>();
-        for (ModuleDescriptor.Requires requires : modules.get(module).descriptor().requires()) {
+        for (ModuleDescriptor.Requires requires : module.descriptor().requires()) {
             if (requires.name().startsWith(PREFIX)) {
                 names.add(requires.name());
             }

@@ -121,7 +121,7 @@ class CorpusAgreementTest {
             }
         }
         JsonNode specific = own.path("format-specific").path("data");
-        info.path("format-specific").fields().forEachRemaining(entry -> {
+        info.path("format-specific").properties().forEach(entry -> {
             // of an encrypted image we say the method, qemu the whole LUKS header
             if (!entry.getKey().equals("encrypt")) {
                 assertThat(specific.path(entry.getKey())).as(entry.getKey()).isEqualTo(entry.getValue());
@@ -171,7 +171,10 @@ class CorpusAgreementTest {
         assertThat(ManifestRows.volumeGroups(inspector)).isEqualTo(ManifestRows.volumeGroups(lvm));
         Set<String> shown = ManifestRows.visibleVolumes(inspector);
         assertThat(shown).containsAll(ManifestRows.logicalVolumes(lvm, false));
-        assertThat(ManifestRows.logicalVolumes(lvm, true)).containsAll(shown);
+        if (!ManifestRows.isExported(lvm)) {
+            // lvs lists no volumes of an exported group
+            assertThat(ManifestRows.logicalVolumes(lvm, true)).containsAll(shown);
+        }
     }
 
     static void assertContents(JsonNode lvm, ImageInspector inspector) throws IOException {

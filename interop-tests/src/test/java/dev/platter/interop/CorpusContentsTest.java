@@ -194,7 +194,7 @@ class CorpusContentsTest {
 
     private static Map<String, Long> counts(JsonNode check) {
         Map<String, Long> counts = counts(new CheckReport(0, 0, 0, 0, 0, 0, 0, 0));
-        check.fields().forEachRemaining(entry -> {
+        check.properties().forEach(entry -> {
             if (!entry.getKey().equals("exit")) {
                 counts.put(entry.getKey(), entry.getValue().asLong());
             }

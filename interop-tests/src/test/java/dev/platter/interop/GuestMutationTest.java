@@ -52,8 +52,7 @@ class GuestMutationTest {
         byte[] head = new byte[18 * MIB];
         try (DiskImage disk = DiskImages.open(sample)) {
             disk.read(0, ByteBuffer.wrap(head));
-            BlockDevice tail =
-                    BlockDevices.slice(disk, "tail", head.length, disk.size() - head.length);
+            BlockDevice tail = BlockDevices.slice(disk, "tail", head.length, disk.size() - head.length);
 
             Mutations.of("mbr and lvm guest", head)
                     // the MBR; the superblock of /boot; label, area and text of the physical volume
@@ -63,8 +62,8 @@ class GuestMutationTest {
                     .within(17 * MIB + 4096, 8192)
                     .rounds(400)
                     .allocatingAtMost(MOST_HEAP)
-                    .run(bytes -> inspect(BlockDevices.concat(
-                            "mutated.raw", List.of(BlockDevices.ofBytes("head", bytes), tail))));
+                    .run(bytes -> inspect(
+                            BlockDevices.concat("mutated.raw", List.of(BlockDevices.ofBytes("head", bytes), tail))));
         }
     }
 

@@ -148,6 +148,15 @@ final class ManifestRows {
         return rows;
     }
 
+    static boolean isExported(JsonNode lvm) {
+        for (JsonNode vg : lvm.path("vgs")) {
+            if (text(vg, "vg_exported").equals("exported")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     static boolean isPrivate(JsonNode logicalVolume) {
         return text(logicalVolume, "lv_role").contains("private");
     }

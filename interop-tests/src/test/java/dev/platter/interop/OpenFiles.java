@@ -22,18 +22,21 @@ final class OpenFiles {
         Set<String> targets = new TreeSet<>();
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(DESCRIPTORS)) {
             for (Path descriptor : descriptors) {
-                try {
-                    String target = Files.readSymbolicLink(descriptor).toString();
-                    // what the JVM opens whenever it likes: its own modules, and this listing
-                    if (!target.endsWith(".jar") && !target.endsWith("/modules") && !target.startsWith("/proc/")) {
-                        targets.add(target);
-                    }
-                } catch (NoSuchFileException e) {
-                    // closed since it was listed
-                    continue;
+                String target = target(descriptor);
+                // what the JVM opens whenever it likes: its own modules, and this listing
+                if (!target.endsWith(".jar") && !target.endsWith("/modules") && !target.startsWith("/proc/")) {
+                    targets.add(target);
                 }
             }
         }
         return targets;
+    }
+
+    private static String target(Path descriptor) throws IOException {
+        try {
+            return Files.readSymbolicLink(descriptor).toString();
+        } catch (NoSuchFileException e) {
+            return "/proc/ (closed since it was listed)";
+        }
     }
 }

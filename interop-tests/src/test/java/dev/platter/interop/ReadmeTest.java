@@ -91,11 +91,13 @@ class ReadmeTest {
     @Test
     void linksLeadToFiles() throws IOException {
         for (String file : List.of("README.md", "examples/README.md", "inspect/README.md", "interop-tests/README.md")) {
-            Path folder = ProjectFiles.root().resolve(file).getParent();
+            Path readme = ProjectFiles.root().resolve(file);
             for (String line : ProjectFiles.lines(file)) {
                 Matcher links = LINK.matcher(line);
                 while (links.find()) {
-                    assertThat(folder.resolve(links.group(1))).as("link of " + file).exists();
+                    assertThat(readme.resolveSibling(links.group(1)))
+                            .as("link of " + file)
+                            .exists();
                 }
             }
         }
