@@ -65,6 +65,10 @@ final class Arguments {
 
     /** Returns a name of the command line as a path. */
     static Path path(String name) {
+        if (name.isEmpty()) {
+            // Java takes it for the current folder
+            throw new UsageException("\"\" is no file name");
+        }
         try {
             return Path.of(name);
         } catch (InvalidPathException e) {

@@ -40,7 +40,7 @@ final class DumpCommand implements Command {
                 "Writes the bytes of an image, or of one volume in it, to a file or to standard output.",
                 codes,
                 "platter dump -o guest.raw guest.qcow2",
-                "platter dump --device /dev/vg0/root guest.qcow2 | tar -xf - -C /mnt",
+                "platter dump --device /dev/vg0/root guest.qcow2 | zstd -o root.img.zst",
                 "platter dump --snapshot before-update -o before.raw guest.qcow2");
     }
 

@@ -90,7 +90,7 @@ final class InfoText {
     }
 
     private static String clock(long nanos) {
-        long millis = nanos / 1_000_000;
+        long millis = Long.divideUnsigned(nanos, 1_000_000);
         long seconds = millis / 1000;
         return String.format(
                 Locale.ROOT, "%02d:%02d:%02d.%03d", seconds / 3600, seconds / 60 % 60, seconds % 60, millis % 1000);

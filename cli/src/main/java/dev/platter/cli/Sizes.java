@@ -48,10 +48,14 @@ final class Sizes {
         return new BigDecimal(value).setScale(decimals, RoundingMode.HALF_EVEN).toPlainString();
     }
 
-    /** Returns bytes as {@code qemu-img} prints them: three digits and a binary unit, {@code 1.5 GiB}. */
+    /**
+     * Returns bytes as {@code qemu-img} prints them: three digits and a binary unit, {@code 1.5 GiB}.
+     *
+     * @param bytes unsigned
+     */
     static String qemu(long bytes) {
         int power = 0;
-        double value = bytes;
+        double value = bytes < 0 ? bytes + 0x1p64 : bytes;
         while (value >= 1000 && power < LETTERS.length()) {
             value /= 1024;
             power++;

@@ -40,6 +40,7 @@ final class SizesTest {
         "1610612736, 1.5 GiB",
         "8796093022208, 8 TiB",
         "9223372036854775807, 8 EiB",
+        "-1, 16 EiB",
     })
     void qemuPrintsThreeDigits(long bytes, String expected) {
         assertThat(Sizes.qemu(bytes)).isEqualTo(expected);

@@ -79,6 +79,8 @@ final class UsageTest {
         Cli.run("dump", "a", "b").assertError(2, "several images need --device");
         Cli.run("completion", "fish").assertError(2, "\"fish\" is unknown; known are bash, zsh");
         Cli.run("info", "a\0b").assertError(2, "is no file name");
+        Cli.run("inspect", "").assertError(2, "\"\" is no file name");
+        Cli.run("dump", "-o", "", emptyDisk()).assertError(2, "\"\" is no file name");
     }
 
     @ParameterizedTest

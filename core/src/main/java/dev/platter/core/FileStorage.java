@@ -127,10 +127,16 @@ final class FileStorage implements Storage {
                     BlockIOException.Kind.NOT_SUPPORTED, name + ": the size of a block device is fixed", null);
         }
         long current = size();
-        if (size < current) {
-            run(file -> file.truncate(size));
-        } else if (size > current) {
-            run(file -> file.write(ByteBuffer.allocate(1), size - 1));
+        try {
+            if (size < current) {
+                run(file -> file.truncate(size));
+            } else if (size > current) {
+                run(file -> file.write(ByteBuffer.allocate(1), size - 1));
+            }
+        } catch (ClosedChannelException e) {
+            throw e;
+        } catch (IOException e) {
+            throw failed("change of its size from " + current + " to " + size, e);
         }
     }
 
@@ -158,6 +164,8 @@ final class FileStorage implements Storage {
                 throw e;
             } catch (ClosedChannelException e) {
                 reopen(current);
+            } catch (IOException e) {
+                throw failed("read at " + (offset + (into.position() - start)), e);
             }
         }
     }
@@ -175,7 +183,7 @@ final class FileStorage implements Storage {
         } catch (ClosedChannelException e) {
             throw e;
         } catch (IOException e) {
-            throw noSpace(e, offset);
+            throw failed("write at " + offset, e);
         }
     }
 
@@ -313,12 +321,12 @@ final class FileStorage implements Storage {
         }
     }
 
-    private BlockIOException noSpace(IOException e, long offset) {
+    private BlockIOException failed(String what, IOException e) {
         // the JDK tells a full disk apart by the text of the operating system only
         boolean full = String.valueOf(e.getMessage()).contains("No space left");
         return new BlockIOException(
                 full ? BlockIOException.Kind.NO_SPACE : BlockIOException.Kind.IO,
-                name + ": write at " + offset + ": " + e.getMessage(),
+                name + ": " + what + ": " + e.getMessage(),
                 e);
     }
 

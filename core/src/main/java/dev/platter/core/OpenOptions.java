@@ -82,7 +82,10 @@ public final class OpenOptions {
         return limits;
     }
 
-    /** Returns the bytes that caches of the image and its whole backing chain may take together. */
+    /**
+     * Returns the bytes that caches of the image and its whole backing chain may take together. Pages of L1 tables
+     * come on top, with an eighth of it at most; so does each image below the fifth of a chain, with up to 640 KiB.
+     */
     public int cacheBytes() {
         return cacheBytes;
     }
@@ -155,7 +158,9 @@ public final class OpenOptions {
         }
 
         /**
-         * Sets the bytes that caches of the image and its backing chain may take together.
+         * Sets the bytes that caches of the image and its backing chain may take together; 16 MiB if not set. Pages of
+         * L1 tables come on top, with an eighth of it at most; so does each image below the fifth of a chain, with up to
+         * 640 KiB.
          *
          * @param bytes at least 1 MiB; a power of two is used best
          */

@@ -54,6 +54,9 @@ public final class ReferenceResolver {
         Storage opened = openStorage(reference, below);
         try {
             return DiskImages.open(opened, below, new ReferenceResolver(opened, below, this));
+        } catch (BlockIOException e) {
+            opened.close();
+            throw new DiskImageException(reference + " cannot be opened: " + e.getMessage(), e);
         } catch (IOException | RuntimeException e) {
             opened.close();
             throw e;

@@ -32,7 +32,8 @@ public interface Storage extends Closeable {
     /**
      * Changes the size; new bytes read as zeros.
      *
-     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if this storage has a fixed size
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if this storage has a fixed size; of another kind if the
+     *     medium cannot be given that size
      * @throws ReadOnlyDeviceException if it is read-only
      */
     void setSize(long size) throws IOException;
@@ -43,6 +44,7 @@ public interface Storage extends Closeable {
      * @param offset first byte, 0 or more; it may lie beyond the end
      * @param into filled from its position on
      * @return bytes read; fewer than {@code into} had room for only if the storage ends there, 0 at or beyond its end
+     * @throws BlockIOException if the medium cannot be read there: a bad sector
      */
     int read(long offset, ByteBuffer into) throws IOException;
 

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,6 +50,18 @@ class ReferenceResolverTest {
         Storage storage = Storages.open(top, false);
         opened.add(storage);
         return new ReferenceResolver(storage, options, null);
+    }
+
+    @Test
+    void backingFileThatTheMediumCannotReadIsAProblemOfTheImage() throws IOException {
+        // nothing is mapped at address 0: the kernel answers as it does for a bad sector
+        Assumptions.assumeTrue(Files.isReadable(Path.of("/proc/self/mem")), "there is no /proc/self/mem");
+        ReferenceResolver resolver =
+                resolver(ALL.toBuilder().probeBackingFormat(true).build());
+
+        assertThatThrownBy(() -> resolver.openBacking("/proc/self/mem", null))
+                .isInstanceOf(DiskImageException.class)
+                .hasMessageContaining("top.img: backing file \"/proc/self/mem\" cannot be opened: mem: read at 0: ");
     }
 
     @Test

@@ -55,7 +55,8 @@ final class Findings {
                 return;
             }
         }
-        if (warnings.size() + problems.size() < MOST) {
+        // each has its own room: an image full of oddities must not hide that it is not whole
+        if (to.size() < MOST) {
             to.add(text);
         } else {
             left++;

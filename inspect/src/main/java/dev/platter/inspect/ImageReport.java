@@ -100,8 +100,8 @@ public record ImageReport(ImageInfo info, List<SnapshotInfo> snapshots) {
             json.writeNumberField("vm-state-size", snapshot.vmStateSize());
             json.writeNumberField("date-sec", snapshot.dateSeconds());
             json.writeNumberField("date-nsec", snapshot.dateNanos());
-            json.writeNumberField("vm-clock-sec", Math.floorDiv(snapshot.vmClockNanos(), 1_000_000_000L));
-            json.writeNumberField("vm-clock-nsec", Math.floorMod(snapshot.vmClockNanos(), 1_000_000_000L));
+            json.writeNumberField("vm-clock-sec", Long.divideUnsigned(snapshot.vmClockNanos(), 1_000_000_000L));
+            json.writeNumberField("vm-clock-nsec", Long.remainderUnsigned(snapshot.vmClockNanos(), 1_000_000_000L));
             if (snapshot.instructionCount() >= 0) {
                 json.writeNumberField("icount", snapshot.instructionCount());
             }

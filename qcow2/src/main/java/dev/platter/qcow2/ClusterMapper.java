@@ -35,6 +35,11 @@ final class ClusterMapper {
     private static final int L1_PAGE_BITS = 9;
     private static final int MAX_L1_PAGES = 256;
 
+    /** A page maps hundreds of times what the L2 entries in as many bytes do: an eighth of their cache is plenty. */
+    private static final int L1_FRACTION = 8;
+
+    private static final int MIN_L1_PAGES = 8;
+
     private final Qcow2Header header;
     private final HostFile file;
     private final HostFile dataFile;
@@ -60,7 +65,8 @@ final class ClusterMapper {
      * Makes a mapper.
      *
      * @param l1Entries entries of the L1 table that the disk needs; all lie in the file
-     * @param cacheBytes bytes that the cache of L2 slices may take
+     * @param cacheBytes bytes that the cache of L2 slices may take; pages of the L1 table take an eighth more, from 32 KiB
+     *     to 1 MiB
      * @param loadableBytes bytes of tables that may be loaded in all, before tables are taken to alias each other
      */
     ClusterMapper(
@@ -90,7 +96,9 @@ final class ClusterMapper {
         this.l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
         long slicesOfDisk = Math.max(1, l1Entries) << (header.l2Bits() - sliceBits);
         this.slices = new long[slots(slicesOfDisk, Math.max(1, cacheBytes / sliceBytes))][];
-        this.l1Pages = new long[slots((l1Entries >>> L1_PAGE_BITS) + 1, MAX_L1_PAGES)][];
+        int pagesAllowed = cacheBytes / L1_FRACTION / (Long.BYTES << L1_PAGE_BITS);
+        pagesAllowed = Math.max(MIN_L1_PAGES, Math.min(MAX_L1_PAGES, pagesAllowed));
+        this.l1Pages = new long[slots((l1Entries >>> L1_PAGE_BITS) + 1, pagesAllowed)][];
     }
 
     private ClusterMapper(ClusterMapper shared, long loadableBytes) {
@@ -129,6 +137,12 @@ final class ClusterMapper {
     /** Bytes of the guest's disk that the cache covers when it is full. */
     long coverage() {
         return (long) slices.length << (sliceBits + clusterBits);
+    }
+
+    /** Bytes of tables that the caches hold when they are full. */
+    long cacheBytes() {
+        long entries = (long) slices.length << sliceBits;
+        return entries * header.l2EntryBytes() + (((long) l1Pages.length * Long.BYTES) << L1_PAGE_BITS);
     }
 
     /**

@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import org.assertj.core.api.Assertions;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -205,6 +206,32 @@ class FileStorageTest {
         assertKind(BlockIOException.Kind.NOT_SUPPORTED, () -> Storages.open(zero, false));
         Path link = Files.createSymbolicLink(folder.resolve("link"), pipe);
         assertKind(BlockIOException.Kind.NOT_SUPPORTED, () -> Storages.open(link, false));
+    }
+
+    @Test
+    void placeThatTheMediumCannotReadIsNamed() throws IOException {
+        // nothing is mapped at address 0: the kernel answers as it does for a bad sector
+        Path memory = Path.of("/proc/self/mem");
+        Assumptions.assumeTrue(Files.isReadable(memory), "there is no /proc/self/mem");
+        try (Storage storage = Storages.open(memory, false)) {
+            assertThatThrownBy(() -> storage.read(512, ByteBuffer.allocate(10)))
+                    .isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("mem: read at 512: ");
+            assertKind(BlockIOException.Kind.IO, () -> storage.read(512, ByteBuffer.allocate(10)));
+        }
+    }
+
+    @Test
+    void sizeThatTheMediumCannotHaveIsAnErrorThatNamesTheFile() throws IOException {
+        try (Storage storage = Storages.open(file(), true)) {
+            Throwable failure = Assertions.catchThrowable(() -> storage.setSize(Long.MAX_VALUE));
+
+            Assumptions.assumeTrue(failure != null, "this file system has files of 2^63-1 bytes");
+            assertThat(failure)
+                    .isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("disk.raw: change of its size from " + SIZE + " to " + Long.MAX_VALUE);
+            assertThat(storage.size()).isEqualTo(SIZE);
+        }
     }
 
     @Test
