@@ -118,8 +118,8 @@ final class ClusterMapper {
         this.buffers = shared.walkBuffers;
         this.walkBuffers = shared.walkBuffers;
         this.l1Buffers = shared.l1Buffers;
-        this.slices = new long[2][];
-        this.l1Pages = new long[2][];
+        this.slices = new long[1][];
+        this.l1Pages = new long[1][];
     }
 
     /** A power of two, no more than needed and no more than allowed. */
@@ -129,7 +129,7 @@ final class ClusterMapper {
         return wanted > slots && needed <= allowed ? slots << 1 : slots;
     }
 
-    /** A mapper of the same tables with a small cache of its own, for walks that would wash out the shared one. */
+    /** A mapper of the same tables that keeps one slice, for walks from front to back that would wash out the cache. */
     ClusterMapper forWalk(long loadableBytes) {
         return new ClusterMapper(this, loadableBytes);
     }
