@@ -6,11 +6,12 @@ import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,7 @@ final class CopySource implements Closeable {
 
     private int buffers;
     private int mostBuffers = 1;
+    private final List<Thread> threads = new ArrayList<>();
     private @Nullable ExecutorService readers;
     private volatile boolean closed;
 
@@ -168,6 +170,7 @@ final class CopySource implements Closeable {
         readers = Executors.newFixedThreadPool(count, task -> {
             Thread thread = new Thread(task, "platter-copy");
             thread.setDaemon(true);
+            threads.add(thread);
             return thread;
         });
     }
@@ -182,12 +185,14 @@ final class CopySource implements Closeable {
         }
         running.shutdown();
         boolean interrupted = false;
-        boolean ended = false;
-        while (!ended) {
-            try {
-                ended = running.awaitTermination(1, TimeUnit.HOURS);
-            } catch (InterruptedException e) {
-                interrupted = true;
+        // a pool that has terminated may still have threads that are on their way out
+        for (Thread thread : threads) {
+            while (thread.isAlive()) {
+                try {
+                    thread.join();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
             }
         }
         if (interrupted) {
