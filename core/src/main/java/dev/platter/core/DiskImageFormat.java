@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
- * A service: a disk image format. Found by {@link java.util.ServiceLoader}; a module adds a format by providing this,
- * and nothing else changes.
+ * A service: a disk image format. Found by {@link java.util.ServiceLoader}, once; a module adds a format by providing
+ * this, and nothing else changes. Safe for many threads.
  */
 public interface DiskImageFormat {
 

@@ -6,7 +6,6 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.ServiceLoader;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * that cannot be read is named, never raw either.
  */
 public final class DiskImages {
+    private static final Services<DiskImageFormat> FORMATS = new Services<>(DiskImageFormat.class);
+
     private static final int HEAD_BYTES = 4096;
 
     private DiskImages() {}
@@ -52,7 +53,7 @@ public final class DiskImages {
     /** Returns the names of the formats that can be read. */
     public static List<String> formats() {
         List<String> names = new ArrayList<>();
-        for (DiskImageFormat format : services()) {
+        for (DiskImageFormat format : FORMATS.all()) {
             names.add(format.name());
         }
         return names;
@@ -64,7 +65,7 @@ public final class DiskImages {
 
     private static DiskImageFormat chooseFormat(Storage storage, @Nullable String stated) throws IOException {
         if (stated != null) {
-            for (DiskImageFormat format : services()) {
+            for (DiskImageFormat format : FORMATS.all()) {
                 if (format.name().equals(stated)) {
                     return format;
                 }
@@ -75,7 +76,7 @@ public final class DiskImages {
         ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
         storage.read(0, head);
         head.flip();
-        for (DiskImageFormat format : services()) {
+        for (DiskImageFormat format : FORMATS.all()) {
             if (format.claims(head)) {
                 return format;
             }
@@ -86,9 +87,5 @@ public final class DiskImages {
                     + ", which cannot be read; to read its bytes as they are, state the format raw (-f raw)");
         }
         return new RawFormat();
-    }
-
-    private static ServiceLoader<DiskImageFormat> services() {
-        return ServiceLoader.load(DiskImageFormat.class, DiskImages.class.getClassLoader());
     }
 }

@@ -8,7 +8,7 @@ import java.util.OptionalLong;
 /**
  * A service: what an operating system knows of a file beyond what Java can ask. Pure Java cannot find the holes of a
  * sparse file nor the space that it takes on disk; without an implementation on the path every byte of a raw file counts
- * as allocated data, and {@code actual-size} is absent. Found by {@link java.util.ServiceLoader}; the first
+ * as allocated data, and {@code actual-size} is absent. Found by {@link java.util.ServiceLoader}, once; the first
  * implementation whose {@link #isSupported} says so is used.
  */
 public interface FileFacts {

@@ -14,11 +14,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalLong;
-import java.util.ServiceLoader;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * AsynchronousFileChannel} would survive interrupts, but hands every read to another thread.
  */
 final class FileStorage implements Storage {
+    private static final Services<FileFacts> FACTS = new Services<>(FileFacts.class);
     private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
 
     private final Path path;
@@ -59,7 +58,7 @@ final class FileStorage implements Storage {
         this.growable = attributes.isRegularFile();
         this.pin = pin;
         this.channel = channel;
-        this.facts = isDefaultFileSystem(path) ? loadFacts() : null;
+        this.facts = isDefaultFileSystem(path) ? chooseFacts() : null;
     }
 
     static FileStorage open(Path path, boolean writable) throws IOException {
@@ -404,11 +403,8 @@ final class FileStorage implements Storage {
         return path.getFileSystem() == java.nio.file.FileSystems.getDefault();
     }
 
-    private static @Nullable FileFacts loadFacts() {
-        Iterator<FileFacts> found = ServiceLoader.load(FileFacts.class, FileStorage.class.getClassLoader())
-                .iterator();
-        while (found.hasNext()) {
-            FileFacts candidate = found.next();
+    private static @Nullable FileFacts chooseFacts() {
+        for (FileFacts candidate : FACTS.all()) {
             if (candidate.isSupported()) {
                 return candidate;
             }

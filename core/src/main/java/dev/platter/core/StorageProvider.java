@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.util.Set;
 
-/** A service: opens addresses of some schemes. Found by {@link java.util.ServiceLoader}. */
+/** A service: opens addresses of some schemes. Found by {@link java.util.ServiceLoader}, once. Safe for many threads. */
 public interface StorageProvider {
 
     /** Returns the schemes, in lower case: {@code file}, {@code nbd}. */

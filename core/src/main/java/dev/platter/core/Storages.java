@@ -4,10 +4,10 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.ServiceLoader;
 
 /** Ways to come by a {@link Storage}, and back from it to a {@link BlockDevice}. */
 public final class Storages {
+    private static final Services<StorageProvider> PROVIDERS = new Services<>(StorageProvider.class);
 
     private Storages() {}
 
@@ -36,7 +36,7 @@ public final class Storages {
     public static Storage open(URI address, OpenOptions options) throws IOException {
         String scheme =
                 address.getScheme() == null ? "file" : address.getScheme().toLowerCase(Locale.ROOT);
-        for (StorageProvider provider : ServiceLoader.load(StorageProvider.class, Storages.class.getClassLoader())) {
+        for (StorageProvider provider : PROVIDERS.all()) {
             if (provider.schemes().contains(scheme)) {
                 return provider.open(address, options);
             }

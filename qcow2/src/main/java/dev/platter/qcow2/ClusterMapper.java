@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -25,6 +26,11 @@ final class ClusterMapper {
 
     /** Bytes of an L2 table that are read and kept together: a whole table up to clusters of 16 KiB. */
     private static final int SLICE_BYTES = 16 << 10;
+
+    /** The same for walks, which need all of it anyway. */
+    private static final int WALK_SLICE_BYTES = 64 << 10;
+
+    private static final long[] NOTHING = new long[WALK_SLICE_BYTES / Long.BYTES];
 
     private static final int L1_PAGE_BITS = 9;
     private static final int MAX_L1_PAGES = 256;
@@ -46,10 +52,11 @@ final class ClusterMapper {
     private final int sliceEntryMask;
     private final int tableShift;
     private final BufferPool buffers;
-    private final BufferPool l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
+    private final BufferPool walkBuffers;
+    private final BufferPool l1Buffers;
     private final long[][] slices;
     private final long[][] l1Pages;
-    private final AtomicBoolean warnedOfReservedBits = new AtomicBoolean();
+    private final AtomicBoolean warnedOfReservedBits;
 
     /** Bytes of tables that may still be loaded; guards walks over tables that alias each other. */
     private final AtomicLong loadable;
@@ -77,18 +84,42 @@ final class ClusterMapper {
         this.l1TableOffset = l1TableOffset;
         this.l1Entries = l1Entries;
         this.onWarning = onWarning;
+        this.warnedOfReservedBits = new AtomicBoolean();
         this.loadable = new AtomicLong(loadableBytes);
         this.clusterBits = header.clusterBits();
         this.tableShift = header.clusterBits() + header.l2Bits();
         int sliceBytes = Math.min(SLICE_BYTES, header.clusterSize());
         this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
-        this.buffers = new BufferPool(sliceBytes);
         this.sliceEntryMask = (1 << sliceBits) - 1;
+        this.buffers = new BufferPool(sliceBytes);
+        this.walkBuffers = new BufferPool(Math.min(WALK_SLICE_BYTES, header.clusterSize()));
+        this.l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
         long slicesOfDisk = Math.max(1, l1Entries) << (header.l2Bits() - sliceBits);
         this.slices = new long[slots(slicesOfDisk, Math.max(1, cacheBytes / sliceBytes))][];
         int pagesAllowed = cacheBytes / L1_FRACTION / (Long.BYTES << L1_PAGE_BITS);
         pagesAllowed = Math.max(MIN_L1_PAGES, Math.min(MAX_L1_PAGES, pagesAllowed));
         this.l1Pages = new long[slots((l1Entries >>> L1_PAGE_BITS) + 1, pagesAllowed)][];
+    }
+
+    private ClusterMapper(ClusterMapper shared, long loadableBytes) {
+        this.header = shared.header;
+        this.file = shared.file;
+        this.dataFile = shared.dataFile;
+        this.l1TableOffset = shared.l1TableOffset;
+        this.l1Entries = shared.l1Entries;
+        this.onWarning = shared.onWarning;
+        this.warnedOfReservedBits = shared.warnedOfReservedBits;
+        this.loadable = new AtomicLong(loadableBytes);
+        this.clusterBits = shared.clusterBits;
+        this.tableShift = shared.tableShift;
+        int sliceBytes = Math.min(WALK_SLICE_BYTES, header.clusterSize());
+        this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
+        this.sliceEntryMask = (1 << sliceBits) - 1;
+        this.buffers = shared.walkBuffers;
+        this.walkBuffers = shared.walkBuffers;
+        this.l1Buffers = shared.l1Buffers;
+        this.slices = new long[1][];
+        this.l1Pages = new long[1][];
     }
 
     /** A power of two, no more than needed and no more than allowed. */
@@ -98,10 +129,9 @@ final class ClusterMapper {
         return wanted > slots && needed <= allowed ? slots << 1 : slots;
     }
 
-    /** A mapper of the same tables with a small cache of its own, for walks that would wash out the shared one. */
+    /** A mapper of the same tables that keeps one slice, for walks from front to back that would wash out the cache. */
     ClusterMapper forWalk(long loadableBytes) {
-        return new ClusterMapper(
-                header, file, dataFile, l1TableOffset, l1Entries, 2 * SLICE_BYTES, loadableBytes, onWarning);
+        return new ClusterMapper(this, loadableBytes);
     }
 
     /** Bytes of the guest's disk that the cache covers when it is full. */
@@ -131,9 +161,22 @@ final class ClusterMapper {
         return slice == null ? 0 : slice[2 + sliceEntryMask + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
     }
 
-    /** Returns whether there is no L2 table for a guest offset, so that all it would map is unallocated. */
-    boolean isTableMissing(long guestOffset) throws IOException {
-        return L2Entry.offset(l1Entry(guestOffset >>> tableShift)) == 0;
+    /**
+     * Returns where the clusters without an entry end, of those from {@code guestOffset} on that are looked up together;
+     * {@code guestOffset} itself if its cluster has one.
+     */
+    long unallocatedEnd(long guestOffset) throws IOException {
+        long[] slice = slice(guestOffset >>> (sliceBits + clusterBits));
+        if (slice == null) {
+            return tableEnd(guestOffset);
+        }
+        int first = (int) (guestOffset >>> clusterBits) & sliceEntryMask;
+        int last = sliceEntryMask + 1;
+        int empty = Arrays.mismatch(slice, 1 + first, 1 + last, NOTHING, 0, last - first);
+        if (empty == 0) {
+            return guestOffset;
+        }
+        return ((guestOffset >>> clusterBits) + (empty < 0 ? last - first : empty)) << clusterBits;
     }
 
     /** Returns the end of what the L2 table for a guest offset maps. */
@@ -168,7 +211,7 @@ final class ClusterMapper {
         try {
             long from = table + (number & ((1L << slicesPerTableBits) - 1)) * bytes;
             file.readTable("L2 table", table, header.clusterSize(), from, raw);
-            long[] slice = header.isExtendedL2() ? decodeExtended(raw.flip(), number) : decode(raw.flip(), number);
+            long[] slice = decode(raw.flip(), number);
             TABLES.setRelease(slices, (int) number & (slices.length - 1), slice);
             return slice;
         } finally {
@@ -177,9 +220,23 @@ final class ClusterMapper {
     }
 
     private long[] decode(ByteBuffer raw, long number) throws IOException {
-        int entries = 1 << sliceBits;
-        long[] slice = new long[1 + entries];
+        long[] slice = new long[1 + raw.limit() / Long.BYTES];
         slice[0] = number;
+        // big disks have little on them: most entries of most tables are zero, and stay it
+        int zeros = HostFile.ZEROS.mismatch(raw);
+        if (zeros >= 0 && zeros < raw.limit()) {
+            if (header.isExtendedL2()) {
+                decodeExtended(raw, slice);
+            } else {
+                decodeStandard(raw, slice);
+            }
+            markBeyondEnd(slice);
+        }
+        return slice;
+    }
+
+    private void decodeStandard(ByteBuffer raw, long[] slice) {
+        int entries = 1 << sliceBits;
         raw.asLongBuffer().get(slice, 1, entries);
         long reserved = 0;
         for (int i = 1; i <= entries; i++) {
@@ -189,17 +246,11 @@ final class ClusterMapper {
                 slice[i] = L2Entry.compact(entry, header);
             }
         }
-        markBeyondEnd(slice);
-        if (reserved != 0) {
-            warnOfReservedBits("L2 entries of guest offset " + (number << (sliceBits + clusterBits)) + " and on", -1);
-        }
-        return slice;
+        warnOfReserved(reserved, slice);
     }
 
-    private long[] decodeExtended(ByteBuffer raw, long number) throws IOException {
+    private void decodeExtended(ByteBuffer raw, long[] slice) {
         int entries = 1 << sliceBits;
-        long[] slice = new long[1 + 2 * entries];
-        slice[0] = number;
         long reserved = 0;
         for (int i = 0; i < entries; i++) {
             long entry = raw.getLong(16 * i);
@@ -208,11 +259,13 @@ final class ClusterMapper {
             slice[1 + i] = L2Entry.compactExtended(entry, bitmap, header);
             slice[1 + entries + i] = bitmap;
         }
-        markBeyondEnd(slice);
+        warnOfReserved(reserved, slice);
+    }
+
+    private void warnOfReserved(long reserved, long[] slice) {
         if (reserved != 0) {
-            warnOfReservedBits("L2 entries of guest offset " + (number << (sliceBits + clusterBits)) + " and on", -1);
+            warnOfReservedBits("L2 entries of guest offset " + (slice[0] << (sliceBits + clusterBits)) + " and on", -1);
         }
-        return slice;
     }
 
     /**

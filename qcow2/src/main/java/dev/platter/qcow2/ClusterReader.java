@@ -236,12 +236,12 @@ final class ClusterReader {
 
         private long runEnd(long at, long first, long end, long entry) throws IOException {
             int kind = L2Entry.kind(entry);
+            if (kind == L2Entry.UNALLOCATED) {
+                return unallocatedEnd(at, first, end);
+            }
             long step = kind == L2Entry.DATA || kind == L2Entry.ZERO_ALLOCATED ? clusterSize : 0;
             long expected = entry;
             long stop = first;
-            if (kind == L2Entry.UNALLOCATED) {
-                stop = skipMissingTables(at, stop, end);
-            }
             while (stop < end) {
                 expected += step;
                 long next;
@@ -256,15 +256,27 @@ final class ClusterReader {
                 if (next != expected) {
                     return stop;
                 }
-                stop = kind == L2Entry.UNALLOCATED
-                        ? skipMissingTables(stop, stop + clusterSize, end)
-                        : Math.min(end, stop + clusterSize);
+                stop = Math.min(end, stop + clusterSize);
             }
             return stop;
         }
 
-        private long skipMissingTables(long at, long otherwise, long end) throws IOException {
-            return Math.min(end, tables.isTableMissing(at) ? tables.tableEnd(at) : otherwise);
+        private long unallocatedEnd(long at, long first, long end) throws IOException {
+            long stop = at;
+            try {
+                for (long next = tables.unallocatedEnd(stop); next > stop; next = tables.unallocatedEnd(stop)) {
+                    stop = next;
+                    if (stop >= end) {
+                        return end;
+                    }
+                }
+            } catch (LimitExceededException e) {
+                throw e;
+            } catch (DiskImageException e) {
+                // reported where the next extent begins
+                return Math.max(stop, first);
+            }
+            return Math.max(stop, first);
         }
 
         private boolean report(long at, long stop, long entry) throws IOException {

@@ -36,6 +36,6 @@ class ClusterMapperTest {
     @ParameterizedTest
     @ValueSource(ints = {1 << 20, 12 << 20})
     void walkHoldsLittleHoweverLargeTheTable(int bytes) throws IOException {
-        assertThat(mapper(bytes).forWalk(Long.MAX_VALUE).cacheBytes()).isLessThanOrEqualTo(64 << 10);
+        assertThat(mapper(bytes).forWalk(Long.MAX_VALUE).cacheBytes()).isLessThanOrEqualTo(72 << 10);
     }
 }
