@@ -162,7 +162,7 @@ final class CopySource implements Closeable {
             return buffer;
         }
         buffers++;
-        return ByteBuffer.allocateDirect((int) Math.min(chunkSize, Math.max(1, from.size())));
+        return DirectBuffers.allocate((int) Math.min(chunkSize, Math.max(1, from.size())));
     }
 
     private void startReaders(int count) {

@@ -12,7 +12,7 @@ final class Transfers {
 
     static long copyTo(BlockDevice device, long offset, long length, WritableByteChannel to) throws IOException {
         Bounds.check(device, offset, length);
-        ByteBuffer buffer = ByteBuffer.allocateDirect((int) Math.min(CHUNK, Math.max(length, 1)));
+        ByteBuffer buffer = DirectBuffers.allocate((int) Math.min(CHUNK, Math.max(length, 1)));
         long done = 0;
         while (done < length) {
             buffer.clear().limit((int) Math.min(buffer.capacity(), length - done));

@@ -1,5 +1,6 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.DirectBuffers;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ArrayBlockingQueue;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +24,7 @@ final class BufferPool {
     /** Returns an empty buffer; give it back with {@link #give}. */
     ByteBuffer take() {
         @Nullable ByteBuffer buffer = free.poll();
-        return buffer == null ? ByteBuffer.allocateDirect(bytes) : buffer.clear();
+        return buffer == null ? DirectBuffers.allocate(bytes) : buffer.clear();
     }
 
     /** Takes a buffer back; it must not be used afterwards. One that is too many is left to the garbage collector. */

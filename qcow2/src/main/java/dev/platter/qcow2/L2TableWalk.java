@@ -1,5 +1,6 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.DirectBuffers;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
@@ -48,7 +49,7 @@ final class L2TableWalk {
         this.findings = findings;
         this.references = references;
         this.window = references.window();
-        this.piece = ByteBuffer.allocateDirect(Math.min(header.clusterSize(), PIECE_BYTES));
+        this.piece = DirectBuffers.allocate(Math.min(header.clusterSize(), PIECE_BYTES));
         this.extended = header.isExtendedL2();
         this.hasDataFile = header.hasDataFile();
         this.clusterBits = header.clusterBits();

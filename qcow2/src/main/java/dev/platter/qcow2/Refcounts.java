@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DirectBuffers;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
@@ -50,7 +51,7 @@ final class Refcounts {
         this.blockBits = header.clusterBits() + 3 - order;
         this.pieceBits = Math.min(blockBits, PIECE_BITS + 3 - order);
         this.runBits = Math.min(blockBits, RUN_BITS);
-        this.piece = ByteBuffer.allocateDirect(Math.min(header.clusterSize(), 1 << PIECE_BITS));
+        this.piece = DirectBuffers.allocate(Math.min(header.clusterSize(), 1 << PIECE_BITS));
     }
 
     /**
@@ -67,7 +68,7 @@ final class Refcounts {
                     + "; the image cannot be checked");
         }
         long[] table = new long[(int) (clusters * header.clusterSize() / Long.BYTES)];
-        ByteBuffer raw = ByteBuffer.allocateDirect(1 << PIECE_BITS);
+        ByteBuffer raw = DirectBuffers.allocate(1 << PIECE_BITS);
         long offset = header.refcountTableOffset();
         for (int at = 0; at < table.length && offset < fileSize; at += raw.capacity() / Long.BYTES) {
             raw.clear().limit(Math.min(raw.capacity(), (table.length - at) * Long.BYTES));

@@ -2,6 +2,7 @@ package dev.platter.qcow2;
 
 import dev.platter.core.CheckListener;
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DirectBuffers;
 import dev.platter.core.LimitExceededException;
 import dev.platter.core.Printable;
 import java.io.IOException;
@@ -30,7 +31,7 @@ final class ReferenceWalk {
     private final L2TableWalk tables;
     private final long fileSize;
     private final int walkFactor;
-    private final ByteBuffer piece = ByteBuffer.allocateDirect(PIECE_BYTES);
+    private final ByteBuffer piece = DirectBuffers.allocate(PIECE_BYTES);
 
     private long walkable;
     private long unreported;
