@@ -7,8 +7,8 @@ import java.nio.ByteBuffer;
 
 /** Looks at all sides of a device: what it says of itself, its extents, bytes where extents begin, its two ends. */
 public final class Seeing {
-    private static final int MOST_EXTENTS = 2000;
-    private static final int MOST_READS = 64;
+    private static final int MOST_EXTENTS = 256;
+    private static final int MOST_READS = 24;
     private static final int READ_BYTES = 3000;
 
     private final BlockDevice device;

@@ -98,7 +98,8 @@ public final class Promises {
         }
         for (int i = 0; i < text.length(); ) {
             int codePoint = text.codePointAt(i);
-            if (!Printable.isSafe(codePoint) && codePoint != '\n') {
+            boolean plain = codePoint >= ' ' && codePoint <= '~';
+            if (!plain && !Printable.isSafe(codePoint) && codePoint != '\n') {
                 throw new AssertionError(
                         String.format("U+%04X would be shown, in: %s", codePoint, Printable.escape(text)));
             }
