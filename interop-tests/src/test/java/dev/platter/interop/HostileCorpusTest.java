@@ -14,6 +14,7 @@ import dev.platter.inspect.ImageInspector;
 import dev.platter.inspect.InspectionReport;
 import dev.platter.testkit.Corpus;
 import dev.platter.testkit.CorpusImage;
+import dev.platter.testkit.TripwireProvider;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;

@@ -52,6 +52,9 @@ final class TableReader {
             throw new LimitExceededException(
                     file.name() + ": " + what + " at " + start + " is longer than the limit of " + maxBytes + " bytes");
         }
+        if (length > Long.MAX_VALUE - offset()) {
+            throw new CorruptImageException(file.name() + ": " + what + " at " + start + " goes beyond 2^63");
+        }
         if (window.remaining() < length) {
             fill(length);
         }

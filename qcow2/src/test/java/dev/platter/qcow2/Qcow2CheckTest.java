@@ -205,6 +205,17 @@ final class Qcow2CheckTest {
                 .hasMessageContaining("refcount table");
     }
 
+    /** What lies beyond the end of the file is zeros to a check; beyond 2^63 there is nothing. */
+    @Test
+    void snapshotTableThatGoesBeyondTheLastOffsetIsRefused() {
+        CheckImage image = goodImage();
+        image.bytes().putInt(60, 60000).putLong(64, Long.MAX_VALUE & -512);
+
+        assertThatThrownBy(() -> image.check(findings))
+                .isInstanceOf(CorruptImageException.class)
+                .hasMessageContaining("snapshot table at 9223372036854775296 goes beyond 2^63");
+    }
+
     @Test
     void unalignedRefcountBlockLeavesItsClustersUnchecked() throws IOException {
         CheckImage image = new CheckImage(10, 4, 6, 1);

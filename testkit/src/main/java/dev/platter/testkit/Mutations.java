@@ -12,7 +12,7 @@ import java.util.Random;
 
 /**
  * Changes good images at random, as an attacker or a dying disk would, and gives each to a reader, which may succeed or
- * throw a {@link DiskImageException}, and nothing else. The changes follow from {@link Seed}; a failure names the seed,
+ * throw a {@link DiskImageException}, and nothing else: {@link Promises} says what is checked. The changes follow from {@link Seed}; a failure names the seed,
  * the round and what was changed. One working copy is changed and restored, so that large images cost no more than small
  * ones.
  */
@@ -126,8 +126,10 @@ public final class Mutations {
                 changes.add("cut to " + image.limit());
             }
             try {
-                runOne(reader, image.slice());
-            } catch (IOException | RuntimeException | Error e) {
+                Promises.ofMetadata(image.limit())
+                        .allocatingAtMost(maximumAllocation)
+                        .check(() -> reader.read(image.slice()));
+            } catch (RuntimeException | Error e) {
                 throw new AssertionError(
                         name + ", round " + round + " [repeat with " + Seed.repeat() + "]: " + changes + ": " + e, e);
             }
@@ -135,21 +137,6 @@ public final class Mutations {
                 Undo last = undo.pop();
                 last.old.get(0, bytes, last.offset, last.old.capacity());
             }
-        }
-    }
-
-    private void runOne(Reader reader, ByteBuffer image) throws IOException {
-        boolean counting = maximumAllocation != Long.MAX_VALUE;
-        long before = counting ? CountingAllocation.soFar() : 0;
-        boolean refused = false;
-        try {
-            reader.read(image);
-        } catch (DiskImageException e) {
-            refused = true;
-        }
-        if (counting && CountingAllocation.soFar() - before > maximumAllocation) {
-            throw new AssertionError("allocated " + (CountingAllocation.soFar() - before) + " bytes, allowed are "
-                    + maximumAllocation + (refused ? " (the image was refused)" : ""));
         }
     }
 

@@ -1,4 +1,4 @@
-package dev.platter.interop;
+package dev.platter.testkit;
 
 import dev.platter.core.OpenOptions;
 import dev.platter.core.Storage;
@@ -8,7 +8,10 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 
-/** Stands for every network and pseudo protocol that a hostile image names, and notes who steps on it. */
+/**
+ * Stands for every network and pseudo protocol that a hostile image names, and notes who steps on it. Tests name it in their
+ * own {@code META-INF/services}.
+ */
 public final class TripwireProvider implements StorageProvider {
     private static final List<URI> OPENED = new CopyOnWriteArrayList<>();
 
@@ -16,7 +19,7 @@ public final class TripwireProvider implements StorageProvider {
     public TripwireProvider() {}
 
     /** Returns the addresses that were opened. */
-    static List<URI> opened() {
+    public static List<URI> opened() {
         return List.copyOf(OPENED);
     }
 
