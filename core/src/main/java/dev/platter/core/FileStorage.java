@@ -159,6 +159,8 @@ final class FileStorage implements Storage {
                 throw e;
             } catch (ClosedChannelException e) {
                 reopen(current);
+            } catch (IOException e) {
+                throw unreadable(e, offset + (into.position() - start), into.remaining());
             }
         }
     }
@@ -312,6 +314,12 @@ final class FileStorage implements Storage {
         if (!writable) {
             throw new ReadOnlyDeviceException(name);
         }
+    }
+
+    /** The operating system says what, but neither of which file nor where. */
+    private BlockIOException unreadable(IOException e, long offset, int length) {
+        return new BlockIOException(
+                BlockIOException.Kind.IO, name + ": read of " + length + " at " + offset + ": " + e.getMessage(), e);
     }
 
     private BlockIOException noSpace(IOException e, long offset) {

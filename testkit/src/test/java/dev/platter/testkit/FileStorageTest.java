@@ -245,6 +245,23 @@ class FileStorageTest {
     }
 
     @Test
+    void failureOfTheDiskNamesTheFileAndTheOffset() throws IOException {
+        // the kernel has no memory mapped at the bottom of a process, and says so as a worn disk would
+        Path unreadable = Path.of("/proc/self/mem");
+        Assumptions.assumeTrue(Files.isReadable(unreadable), "/proc/self/mem is not there");
+
+        try (Storage storage = Storages.open(unreadable, false)) {
+            assertThatThrownBy(() -> storage.read(4096, ByteBuffer.allocate(512)))
+                    .isInstanceOfSatisfying(
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.IO))
+                    .hasMessageStartingWith("mem: read of 512 at 4096: ")
+                    .hasCauseInstanceOf(IOException.class);
+            assertThatThrownBy(() -> storage.read(4096, ByteBuffer.allocateDirect(512)))
+                    .isInstanceOf(BlockIOException.class);
+        }
+    }
+
+    @Test
     void secondWriterInThisProcessIsRefused() throws IOException {
         Path file = file();
         try (Storage first = Storages.open(file, true)) {
