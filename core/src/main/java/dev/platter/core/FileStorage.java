@@ -165,7 +165,7 @@ final class FileStorage implements Storage {
             } catch (ClosedChannelException e) {
                 reopen(current);
             } catch (IOException e) {
-                throw failed("read at " + (offset + (into.position() - start)), e);
+                throw failed("read of " + into.remaining() + " at " + (offset + (into.position() - start)), e);
             }
         }
     }

@@ -125,6 +125,10 @@ record Snapshot(
             throw corrupt(
                     file, "its L1 table has " + l1Size + " entries, a disk of " + diskSize + " bytes needs " + needed);
         }
+        if (needed == 0) {
+            // qemu gives the table of an empty disk no place
+            return;
+        }
         if (l1TableOffset <= 0 || (l1TableOffset & (header.clusterSize() - 1)) != 0) {
             throw corrupt(
                     file,

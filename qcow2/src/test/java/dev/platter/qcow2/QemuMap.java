@@ -44,9 +44,27 @@ final class QemuMap {
         return lines;
     }
 
-    static List<Line> of(BlockDevice device) throws IOException {
+    /** Returns the part of a map that lies in a range. */
+    static List<Line> part(List<Line> map, long offset, long length) {
         List<Line> lines = new ArrayList<>();
-        Extents.forEach(device, 0, device.size(), extent -> {
+        for (Line line : map) {
+            long start = Math.max(offset, line.start);
+            long end = Math.min(offset + length, line.start + line.length);
+            if (start < end) {
+                long at = line.offset < 0 ? -1 : line.offset + start - line.start;
+                lines.add(new Line(start, end - start, line.depth, line.present, line.zero, line.data, at));
+            }
+        }
+        return lines;
+    }
+
+    static List<Line> of(BlockDevice device) throws IOException {
+        return of(device, 0, device.size());
+    }
+
+    static List<Line> of(BlockDevice device, long offset, long length) throws IOException {
+        List<Line> lines = new ArrayList<>();
+        Extents.forEach(device, offset, length, extent -> {
             boolean data = extent.allocated() && !extent.readsAsZero();
             add(
                     lines,

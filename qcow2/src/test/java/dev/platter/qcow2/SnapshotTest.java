@@ -55,6 +55,26 @@ final class SnapshotTest {
     }
 
     @Test
+    void snapshotOfAnEmptyDiskNeedsNoTable() throws IOException {
+        byte[] file = new Qcow2Builder(3, 12, CLUSTER)
+                .data(0)
+                .snapshot("1", "empty", 0)
+                .build();
+        ByteBuffer bytes = ByteBuffer.wrap(file);
+        bytes.putLong(table(bytes), 0);
+        bytes.putInt(table(bytes) + 8, 0);
+
+        try (DiskImage image = Qcow2Builder.open(file, OpenOptions.defaults());
+                BlockDevice empty = image.openSnapshot("1")) {
+            assertThat(empty.size()).isZero();
+            empty.read(0, ByteBuffer.allocate(0));
+            empty.extents(0, 0, (offset, length, facts, depth, below, belowOffset) -> {
+                throw new AssertionError("extent at " + offset);
+            });
+        }
+    }
+
+    @Test
     void idIsLookedUpBeforeName() throws IOException {
         Qcow2Builder made = new Qcow2Builder(3, 12, 4L * CLUSTER)
                 .snapshot("1", "2", CLUSTER)

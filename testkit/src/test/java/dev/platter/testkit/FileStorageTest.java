@@ -209,19 +209,6 @@ class FileStorageTest {
     }
 
     @Test
-    void placeThatTheMediumCannotReadIsNamed() throws IOException {
-        // nothing is mapped at address 0: the kernel answers as it does for a bad sector
-        Path memory = Path.of("/proc/self/mem");
-        Assumptions.assumeTrue(Files.isReadable(memory), "there is no /proc/self/mem");
-        try (Storage storage = Storages.open(memory, false)) {
-            assertThatThrownBy(() -> storage.read(512, ByteBuffer.allocate(10)))
-                    .isInstanceOf(BlockIOException.class)
-                    .hasMessageContaining("mem: read at 512: ");
-            assertKind(BlockIOException.Kind.IO, () -> storage.read(512, ByteBuffer.allocate(10)));
-        }
-    }
-
-    @Test
     void sizeThatTheMediumCannotHaveIsAnErrorThatNamesTheFile() throws IOException {
         try (Storage storage = Storages.open(file(), true)) {
             Throwable failure = Assertions.catchThrowable(() -> storage.setSize(Long.MAX_VALUE));
@@ -268,6 +255,23 @@ class FileStorageTest {
                     .isInstanceOf(BlockIOException.class)
                     .hasMessageContaining("ended after 10: the file is shorter than the 100000 bytes");
             assertThat(device.size()).isEqualTo(SIZE);
+        }
+    }
+
+    @Test
+    void failureOfTheDiskNamesTheFileAndTheOffset() throws IOException {
+        // the kernel has no memory mapped at the bottom of a process, and says so as a worn disk would
+        Path unreadable = Path.of("/proc/self/mem");
+        Assumptions.assumeTrue(Files.isReadable(unreadable), "/proc/self/mem is not there");
+
+        try (Storage storage = Storages.open(unreadable, false)) {
+            assertThatThrownBy(() -> storage.read(4096, ByteBuffer.allocate(512)))
+                    .isInstanceOfSatisfying(
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.IO))
+                    .hasMessageStartingWith("mem: read of 512 at 4096: ")
+                    .hasCauseInstanceOf(IOException.class);
+            assertThatThrownBy(() -> storage.read(4096, ByteBuffer.allocateDirect(512)))
+                    .isInstanceOf(BlockIOException.class);
         }
     }
 
