@@ -61,7 +61,8 @@ class ReferenceResolverTest {
 
         assertThatThrownBy(() -> resolver.openBacking("/proc/self/mem", null))
                 .isInstanceOf(DiskImageException.class)
-                .hasMessageContaining("top.img: backing file \"/proc/self/mem\" cannot be opened: mem: read at 0: ");
+                .hasMessageContaining(
+                        "top.img: backing file \"/proc/self/mem\" cannot be opened: mem: read of 4096 at 0: ");
     }
 
     @Test
