@@ -64,6 +64,7 @@ class GptReaderTest {
                 .read();
 
         assertThat(table.partitions().get(0).attributesText()).isEqualTo(text);
+        assertThat(table.partitions().get(0).bootable()).isEqualTo(text.contains("LegacyBIOSBootable"));
     }
 
     @ParameterizedTest

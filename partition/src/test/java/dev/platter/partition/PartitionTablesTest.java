@@ -160,6 +160,45 @@ class PartitionTablesTest {
         assertThat(disk.read().type()).isEqualTo("dos");
     }
 
+    /** FAT12/16 keep their counts in 16 bits, FAT32 in 32; a block that has neither is none, whatever else it says. */
+    @ParameterizedTest
+    @CsvSource({
+        "19, 0, 32, 100, true",
+        "22, 0, 36, 100, true",
+        "19, 0, 32, 0, false",
+        "22, 0, 36, 0, false",
+        "11, 0, 32, 0, false",
+        "11, 8192, 32, 0, false",
+        "14, 0, 32, 0, false",
+    })
+    void fatNeedsEveryFieldOfItsParameterBlock(int at, int value, int largeAt, int large, boolean isFat)
+            throws IOException {
+        TestDisk disk = TestDisk.ofSectors(100).text(3, "mkfs.fat").entry(0, 0, 0x83, 10, 10);
+        parameterBlock(disk.bytes(), "FAT");
+        disk.bytes().putShort(at, (short) value).putInt(largeAt, large);
+
+        assertThat(disk.read().type()).isEqualTo(isFat ? null : "dos");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0xf0, true", "0xf8, true", "0xff, true", "0xef, false", "0xf7, false"})
+    void fatNeedsAMediaByteOfADisk(String media, boolean isFat) throws IOException {
+        TestDisk disk = TestDisk.ofSectors(100).text(3, "mkfs.fat").entry(0, 0, 0x83, 10, 10);
+        parameterBlock(disk.bytes(), "FAT");
+        disk.bytes().put(21, Integer.decode(media).byteValue());
+
+        assertThat(disk.read().type()).isEqualTo(isFat ? null : "dos");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"9, 1, true", "12, 2, true", "8, 1, false", "13, 1, false", "9, 0, false", "9, 3, false"})
+    void exfatNeedsASectorSizeAndOneOrTwoFats(int shift, int fats, boolean isExfat) throws IOException {
+        TestDisk disk = TestDisk.ofSectors(100).text(3, "EXFAT   ").entry(0, 0, 0x83, 10, 10);
+        disk.bytes().put(108, (byte) shift).put(110, (byte) fats);
+
+        assertThat(disk.read().type()).isEqualTo(isExfat ? null : "dos");
+    }
+
     @Test
     void protectiveEntryByChanceInABootSectorIsNoTable() throws IOException {
         TestDisk disk = TestDisk.ofSectors(100).text(3, "NTFS    ").entry(0, 0, 0xee, 1, 99);
