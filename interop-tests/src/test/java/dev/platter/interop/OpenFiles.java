@@ -23,13 +23,20 @@ final class OpenFiles {
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(DESCRIPTORS)) {
             for (Path descriptor : descriptors) {
                 String target = target(descriptor);
-                // what the JVM opens whenever it likes: its own modules, and this listing
-                if (!target.endsWith(".jar") && !target.endsWith("/modules") && !target.startsWith("/proc/")) {
+                if (!isOfTheJvm(target)) {
                     targets.add(target);
                 }
             }
         }
         return targets;
+    }
+
+    /** What the JVM opens whenever it likes: its own modules, the limits of its control group, and this listing. */
+    private static boolean isOfTheJvm(String target) {
+        return target.endsWith(".jar")
+                || target.endsWith("/modules")
+                || target.startsWith("/proc/")
+                || target.startsWith("/sys/fs/cgroup/");
     }
 
     private static String target(Path descriptor) throws IOException {
