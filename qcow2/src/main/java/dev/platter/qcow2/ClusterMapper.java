@@ -50,6 +50,7 @@ final class ClusterMapper {
     private final int clusterBits;
     private final int sliceBits;
     private final int sliceEntryMask;
+    private final int sliceShift;
     private final int tableShift;
     private final BufferPool buffers;
     private final BufferPool walkBuffers;
@@ -91,6 +92,7 @@ final class ClusterMapper {
         int sliceBytes = Math.min(SLICE_BYTES, header.clusterSize());
         this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
         this.sliceEntryMask = (1 << sliceBits) - 1;
+        this.sliceShift = sliceBits + clusterBits;
         this.buffers = new BufferPool(sliceBytes);
         this.walkBuffers = new BufferPool(Math.min(WALK_SLICE_BYTES, header.clusterSize()));
         this.l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
@@ -115,6 +117,7 @@ final class ClusterMapper {
         int sliceBytes = Math.min(WALK_SLICE_BYTES, header.clusterSize());
         this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
         this.sliceEntryMask = (1 << sliceBits) - 1;
+        this.sliceShift = sliceBits + clusterBits;
         this.buffers = shared.walkBuffers;
         this.walkBuffers = shared.walkBuffers;
         this.l1Buffers = shared.l1Buffers;
@@ -136,7 +139,7 @@ final class ClusterMapper {
 
     /** Bytes of the guest's disk that the cache covers when it is full. */
     long coverage() {
-        return (long) slices.length << (sliceBits + clusterBits);
+        return (long) slices.length << sliceShift;
     }
 
     /** Bytes of tables that the caches hold when they are full. */
@@ -151,32 +154,49 @@ final class ClusterMapper {
      * @throws CorruptImageException if a table on the way is damaged
      */
     long lookup(long guestOffset) throws IOException {
-        long[] slice = slice(guestOffset >>> (sliceBits + clusterBits));
+        long[] slice = slice(guestOffset >>> sliceShift);
         return slice == null ? L2Entry.UNALLOCATED : slice[1 + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
     }
 
     /** Returns the subcluster bitmap of the cluster that holds a guest offset; 0 in images without subclusters. */
     long subclusters(long guestOffset) throws IOException {
-        long[] slice = header.isExtendedL2() ? slice(guestOffset >>> (sliceBits + clusterBits)) : null;
+        long[] slice = header.isExtendedL2() ? slice(guestOffset >>> sliceShift) : null;
         return slice == null ? 0 : slice[2 + sliceEntryMask + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
     }
 
     /**
-     * Returns where the clusters without an entry end, of those from {@code guestOffset} on that are looked up together;
-     * {@code guestOffset} itself if its cluster has one.
+     * Returns where a run ends, of the clusters from {@code guestOffset} on that are looked up together.
+     *
+     * @param end where to stop looking
+     * @param expected the entry that goes on with the run at {@code guestOffset}
+     * @return a multiple of the cluster size, which may lie beyond {@code end}; {@code guestOffset} itself if its cluster has
+     *     another entry
      */
-    long unallocatedEnd(long guestOffset) throws IOException {
-        long[] slice = slice(guestOffset >>> (sliceBits + clusterBits));
+    long runEnd(long guestOffset, long end, long expected) throws IOException {
+        long[] slice = slice(guestOffset >>> sliceShift);
         if (slice == null) {
-            return tableEnd(guestOffset);
+            return expected == L2Entry.UNALLOCATED ? tableEnd(guestOffset) : guestOffset;
         }
-        int first = (int) (guestOffset >>> clusterBits) & sliceEntryMask;
-        int last = sliceEntryMask + 1;
-        int empty = Arrays.mismatch(slice, 1 + first, 1 + last, NOTHING, 0, last - first);
-        if (empty == 0) {
-            return guestOffset;
+        long cluster = guestOffset >>> clusterBits;
+        int first = 1 + ((int) cluster & sliceEntryMask);
+        int last = (int) Math.min(2 + sliceEntryMask, first + ((end - 1) >>> clusterBits) - cluster + 1);
+        int run = expected == L2Entry.UNALLOCATED
+                ? emptyRun(slice, first, last)
+                : run(slice, first, last, expected, L2Entry.step(expected, header));
+        return run == 0 ? guestOffset : (cluster + run) << clusterBits;
+    }
+
+    private static int emptyRun(long[] slice, int first, int last) {
+        int empty = Arrays.mismatch(slice, first, last, NOTHING, 0, last - first);
+        return empty < 0 ? last - first : empty;
+    }
+
+    private static int run(long[] slice, int first, int last, long expected, long step) {
+        int at = first;
+        for (long next = expected; at < last && slice[at] == next; next += step) {
+            at++;
         }
-        return ((guestOffset >>> clusterBits) + (empty < 0 ? last - first : empty)) << clusterBits;
+        return at - first;
     }
 
     /** Returns the end of what the L2 table for a guest offset maps. */
@@ -264,7 +284,7 @@ final class ClusterMapper {
 
     private void warnOfReserved(long reserved, long[] slice) {
         if (reserved != 0) {
-            warnOfReservedBits("L2 entries of guest offset " + (slice[0] << (sliceBits + clusterBits)) + " and on", -1);
+            warnOfReservedBits("L2 entries of guest offset " + (slice[0] << sliceShift) + " and on", -1);
         }
     }
 

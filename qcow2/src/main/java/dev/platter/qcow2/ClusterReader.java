@@ -21,6 +21,7 @@ final class ClusterReader {
     private final BackingLayer backing;
     private final long walkBytes;
     private final int clusterSize;
+    private final int clusterBits;
 
     /** What lies below, and why not if it cannot be read. */
     record BackingLayer(
@@ -45,6 +46,7 @@ final class ClusterReader {
         this.backing = backing;
         this.walkBytes = walkBytes;
         this.clusterSize = header.clusterSize();
+        this.clusterBits = header.clusterBits();
     }
 
     void read(long offset, ByteBuffer into) throws IOException {
@@ -69,17 +71,19 @@ final class ClusterReader {
 
     /** Adds the clusters that go on where this one ends, so that they are read in one piece. */
     private int extendRun(long at, int first, int wanted, long entry) throws IOException {
-        long step = L2Entry.kind(entry) == L2Entry.DATA ? clusterSize : 0;
-        long expected = entry;
-        int run = first;
-        while (run < wanted) {
-            expected += step;
-            if (mapper.lookup(at + run) != expected) {
-                return run;
+        long step = L2Entry.step(entry, header);
+        long expected = entry + step;
+        long end = at + wanted;
+        long stop = at + first;
+        while (stop < end) {
+            long next = mapper.runEnd(stop, end, expected);
+            if (next == stop) {
+                break;
             }
-            run = (int) Math.min(wanted, (long) run + clusterSize);
+            expected += ((next - stop) >>> clusterBits) * step;
+            stop = next;
         }
-        return run;
+        return (int) (Math.min(stop, end) - at);
     }
 
     private void readRun(long at, int inCluster, long entry, ByteBuffer into) throws IOException {
@@ -227,56 +231,34 @@ final class ClusterReader {
                     int facts = Extent.ALLOCATED | Extent.COMPRESSED | encrypted;
                     goOn = visitor.extent(at, stop - at, facts, 0, null, -1);
                 } else {
-                    stop = L2Entry.kind(entry) <= L2Entry.ZERO_ALLOCATED ? runEnd(at, stop, end, entry) : stop;
+                    stop = L2Entry.kind(entry) <= L2Entry.ZERO_ALLOCATED ? runEnd(stop, end, entry) : stop;
                     goOn = report(at, stop, entry);
                 }
                 at = stop;
             }
         }
 
-        private long runEnd(long at, long first, long end, long entry) throws IOException {
-            int kind = L2Entry.kind(entry);
-            if (kind == L2Entry.UNALLOCATED) {
-                return unallocatedEnd(at, first, end);
-            }
-            long step = kind == L2Entry.DATA || kind == L2Entry.ZERO_ALLOCATED ? clusterSize : 0;
-            long expected = entry;
+        /** Returns where the run ends whose first cluster has an entry and ends at {@code first}. */
+        private long runEnd(long first, long end, long entry) throws IOException {
+            long step = L2Entry.step(entry, header);
+            long expected = entry + step;
             long stop = first;
-            while (stop < end) {
-                expected += step;
-                long next;
-                try {
-                    next = tables.lookup(stop);
-                } catch (LimitExceededException e) {
-                    throw e;
-                } catch (DiskImageException e) {
-                    // reported where the next extent begins
-                    return stop;
-                }
-                if (next != expected) {
-                    return stop;
-                }
-                stop = Math.min(end, stop + clusterSize);
-            }
-            return stop;
-        }
-
-        private long unallocatedEnd(long at, long first, long end) throws IOException {
-            long stop = at;
             try {
-                for (long next = tables.unallocatedEnd(stop); next > stop; next = tables.unallocatedEnd(stop)) {
-                    stop = next;
-                    if (stop >= end) {
-                        return end;
+                while (stop < end) {
+                    long next = tables.runEnd(stop, end, expected);
+                    if (next == stop) {
+                        return stop;
                     }
+                    expected += ((next - stop) >>> clusterBits) * step;
+                    stop = next;
                 }
             } catch (LimitExceededException e) {
                 throw e;
             } catch (DiskImageException e) {
                 // reported where the next extent begins
-                return Math.max(stop, first);
+                return stop;
             }
-            return Math.max(stop, first);
+            return Math.min(stop, end);
         }
 
         private boolean report(long at, long stop, long entry) throws IOException {

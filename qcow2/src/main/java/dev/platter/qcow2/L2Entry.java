@@ -55,6 +55,12 @@ final class L2Entry {
         return entry & OFFSET_MASK;
     }
 
+    /** Returns by how much compact entries of one kind grow, from cluster to cluster, as long as they are one run. */
+    static long step(long compact, Qcow2Header header) {
+        int kind = kind(compact);
+        return kind == DATA || kind == ZERO_ALLOCATED ? header.clusterSize() : 0;
+    }
+
     /** Compacts a standard entry; whether its cluster lies in the file is not looked at. */
     static long compact(long entry, Qcow2Header header) {
         if (isCompressed(entry)) {
