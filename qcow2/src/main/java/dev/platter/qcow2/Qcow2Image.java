@@ -162,10 +162,19 @@ final class Qcow2Image implements DiskImage {
                         + ": the data clusters are in an external data file, but the image does not name it");
             }
             try {
-                dataFile = new HostFile(references.openDataFile(name), header.clusterSize(), options);
+                dataFile = hostFile(references.openDataFile(name));
             } catch (DiskImageException e) {
                 dataFile = HostFile.unavailable(file, options, e);
                 problems.add(e);
+            }
+        }
+
+        private HostFile hostFile(Storage opened) throws IOException {
+            try {
+                return new HostFile(opened, header.clusterSize(), options);
+            } catch (IOException | RuntimeException e) {
+                opened.close();
+                throw e;
             }
         }
 
