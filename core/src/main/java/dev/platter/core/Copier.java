@@ -24,7 +24,7 @@ public final class Copier {
     private static final int MOST_THREADS = 64;
 
     private final BlockDevice from;
-    private int chunkSize = 1 << 20;
+    private int chunkSize = 2 << 20;
     private int threads;
     private boolean sparse = true;
     private boolean targetIsZeroed;
@@ -53,7 +53,7 @@ public final class Copier {
     }
 
     /**
-     * Sets the size of one read; 1 MiB if not set.
+     * Sets the size of one read; 2 MiB if not set.
      *
      * @param bytes a power of two from 4 KiB to 64 MiB
      */
