@@ -9,7 +9,7 @@ import dev.platter.core.UnsupportedFeatureException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
-/** Opens qcow2 images, versions 2 and 3, for reading. */
+/** Opens qcow2 images, versions 2 and 3. */
 public final class Qcow2Format implements DiskImageFormat {
 
     /** Makes the format; for {@link java.util.ServiceLoader}. */
@@ -33,10 +33,6 @@ public final class Qcow2Format implements DiskImageFormat {
 
     @Override
     public DiskImage open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
-        if (options.writable()) {
-            throw new UnsupportedFeatureException(
-                    storage.name() + ": qcow2 images cannot be written yet; open it read-only");
-        }
         return Qcow2Image.open(storage, references, options);
     }
 }

@@ -21,6 +21,7 @@ import dev.platter.core.ReadOnlyDeviceException;
 import dev.platter.core.ReferenceResolver;
 import dev.platter.core.SnapshotInfo;
 import dev.platter.core.Storage;
+import dev.platter.core.UnsupportedFeatureException;
 import dev.platter.core.Warning;
 import dev.platter.core.ZeroMode;
 import java.io.IOException;
@@ -33,7 +34,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
-/** An opened qcow2 image, read-only. */
+/** An opened qcow2 image. */
 final class Qcow2Image implements DiskImage {
     private static final int SNAPSHOT_CACHE_BYTES = 1 << 20;
     private static final long WALK_BASE = 16 << 20;
@@ -43,6 +44,7 @@ final class Qcow2Image implements DiskImage {
     private final HostFile dataFile;
     private final CompressedClusters compressed;
     private final ClusterReader reader;
+    private final @Nullable ClusterWriter writer;
     private final @Nullable DiskImage backing;
     private final ClusterReader.BackingLayer backingLayer;
     private final List<Snapshot> snapshots;
@@ -53,7 +55,7 @@ final class Qcow2Image implements DiskImage {
     private final OpenOptions options;
     private volatile boolean closed;
 
-    private Qcow2Image(Opening opening) {
+    private Qcow2Image(Opening opening) throws IOException {
         header = opening.header;
         file = opening.file;
         dataFile = opening.dataFile;
@@ -68,7 +70,10 @@ final class Qcow2Image implements DiskImage {
         // the cache is for the whole chain; every image below is opened with half of what is left
         int cacheBytes = backing == null ? options.cacheBytes() : options.cacheBytes() / 2;
         compressed = new CompressedClusters(header, file, cacheBytes / 4);
-        reader = reader(header.l1TableOffset(), header.size(), cacheBytes - cacheBytes / 4);
+        TableEdits edits = options.writable() ? new TableEdits() : null;
+        ClusterMapper mapper = mapper(header.l1TableOffset(), header.size(), cacheBytes - cacheBytes / 4, edits);
+        reader = new ClusterReader(header, mapper, dataFile, compressed, backingLayer, walkBytes());
+        writer = edits == null ? null : writer(mapper);
     }
 
     static Qcow2Image open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
@@ -104,6 +109,9 @@ final class Qcow2Image implements DiskImage {
         }
 
         Qcow2Image open() throws IOException {
+            if (options.writable()) {
+                requireWritable();
+            }
             for (Warning warning : header.warnings()) {
                 warn(warning);
             }
@@ -118,7 +126,35 @@ final class Qcow2Image implements DiskImage {
             openBacking();
             readSnapshots();
             readBitmaps();
+            if (options.writable() && !problems.isEmpty()) {
+                throw Problems.copy(problems.get(0));
+            }
             return new Qcow2Image(this);
+        }
+
+        /** Refuses what can be read at best. */
+        private void requireWritable() throws IOException {
+            if (file.storage().isReadOnly()) {
+                throw new ReadOnlyDeviceException(file.name());
+            }
+            if (header.isCorrupt()) {
+                throw new CorruptImageException(file.name()
+                        + ": the image is marked as corrupt; it can be read, but not written before it is repaired");
+            }
+            if (header.isDirty()) {
+                throw new CorruptImageException(file.name()
+                        + ": the image was not closed properly (dirty bit); it can be read, but not written before its"
+                        + " refcounts are rebuilt: qemu-img check -r all");
+            }
+            if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
+                throw new UnsupportedFeatureException(
+                        file.name() + ": the contents are encrypted (" + Encryption.name(header)
+                                + "); such an image cannot be written yet");
+            }
+            if (header.hasDataFile()
+                    && header.extensions().dataFile() == null) {
+                throw new CorruptImageException(file.name() + ": the image does not name its external data file");
+            }
         }
 
         void closeReferences() throws IOException {
@@ -228,8 +264,8 @@ final class Qcow2Image implements DiskImage {
         }
     }
 
-    private ClusterReader reader(long l1TableOffset, long diskSize, int cacheBytes) {
-        ClusterMapper mapper = new ClusterMapper(
+    private ClusterMapper mapper(long l1TableOffset, long diskSize, int cacheBytes, @Nullable TableEdits edits) {
+        return new ClusterMapper(
                 header,
                 file,
                 dataFile,
@@ -237,8 +273,18 @@ final class Qcow2Image implements DiskImage {
                 header.l1EntriesFor(diskSize),
                 cacheBytes,
                 Long.MAX_VALUE,
+                edits,
                 options.onWarning());
-        return new ClusterReader(header, mapper, dataFile, compressed, backingLayer, walkBytes());
+    }
+
+    private ClusterWriter writer(ClusterMapper mapper) throws IOException {
+        MetadataMap metadata = new MetadataMap(file.name());
+        HeaderFields fields = new HeaderFields(file);
+        metadata.put(0, MetadataMap.Kind.HEADER);
+        Allocator allocator = Allocator.open(header, file, fields, metadata);
+        new MetadataWalk(header, file, allocator).claim(snapshots, bitmaps);
+        return new ClusterWriter(
+                header, file, dataFile, mapper, reader, compressed, allocator, metadata, fields, backing);
     }
 
     /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
@@ -260,7 +306,8 @@ final class Qcow2Image implements DiskImage {
 
     @Override
     public Features features() {
-        return Features.ofReadOnly().withPreferredTransfer(header.clusterSize()).withSlowReads(true);
+        Features features = writer == null ? Features.ofReadOnly() : Features.ofWritable();
+        return features.withPreferredTransfer(header.clusterSize()).withSlowReads(true);
     }
 
     @Override
@@ -269,7 +316,11 @@ final class Qcow2Image implements DiskImage {
         if (into.isReadOnly()) {
             throw new java.nio.ReadOnlyBufferException();
         }
-        reader.read(offset, into);
+        if (writer == null) {
+            reader.read(offset, into);
+        } else {
+            writer.read(offset, into);
+        }
     }
 
     @Override
@@ -281,24 +332,42 @@ final class Qcow2Image implements DiskImage {
     @Override
     public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
         begin(offset, from.remaining());
-        throw new ReadOnlyDeviceException(description());
+        writer().write(offset, from);
+        flushFor(durability);
     }
 
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
         begin(offset, length);
-        throw new ReadOnlyDeviceException(description());
+        writer().writeZeroes(offset, length, mode);
+        flushFor(durability);
     }
 
     @Override
     public void discard(long offset, long length) throws IOException {
         begin(offset, length);
-        throw new ReadOnlyDeviceException(description());
+        writer().discard(offset, length);
     }
 
     @Override
     public void flush() throws IOException {
         begin(0, 0);
+        if (writer != null) {
+            writer.flush();
+        }
+    }
+
+    private void flushFor(Durability durability) throws IOException {
+        if (durability == Durability.FUA) {
+            writer().flush();
+        }
+    }
+
+    private ClusterWriter writer() throws ReadOnlyDeviceException {
+        if (writer == null) {
+            throw new ReadOnlyDeviceException(description());
+        }
+        return writer;
     }
 
     @Override
@@ -383,7 +452,13 @@ final class Qcow2Image implements DiskImage {
         long diskSize = snapshot.info().diskSize();
         return new SnapshotDevice(
                 this,
-                reader(snapshot.l1TableOffset(), diskSize, SNAPSHOT_CACHE_BYTES),
+                new ClusterReader(
+                        header,
+                        mapper(snapshot.l1TableOffset(), diskSize, SNAPSHOT_CACHE_BYTES, null),
+                        dataFile,
+                        compressed,
+                        backingLayer,
+                        walkBytes()),
                 description() + " > snapshot "
                         + Printable.escape(snapshot.info().name()),
                 diskSize);
@@ -445,11 +520,19 @@ final class Qcow2Image implements DiskImage {
     @Override
     public CheckReport check(CheckListener listener) throws IOException {
         begin(0, 0);
-        return new Qcow2Check(header, file, snapshots, bitmaps, options.limits(), listener).run();
+        if (writer != null) {
+            writer.flush();
+        }
+        // its tables may have moved
+        Qcow2Header now = writer == null ? header : Qcow2Header.read(file.storage());
+        return new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), listener).run();
     }
 
     @Override
     public void close() throws IOException {
+        if (closed) {
+            return;
+        }
         closed = true;
         try (Closer closer = Closer.create()) {
             closer.register(file);
@@ -458,6 +541,9 @@ final class Qcow2Image implements DiskImage {
             }
             if (backing != null) {
                 closer.register(backing);
+            }
+            if (writer != null) {
+                closer.register(writer::close);
             }
             compressed.close();
         }

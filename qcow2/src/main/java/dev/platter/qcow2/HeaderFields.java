@@ -1,0 +1,51 @@
+package dev.platter.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * Writes single fields of the header, each in one write inside one sector, so that after a crash the old or the new value
+ * is there. Source: qcow2.rst, "Header". Not safe for several threads.
+ */
+final class HeaderFields {
+    private static final int SIZE = 24;
+    private static final int L1_SIZE = 36;
+    private static final int REFCOUNT_TABLE = 48;
+    private static final int SNAPSHOTS = 60;
+    private static final int INCOMPATIBLE_FEATURES = 72;
+    private static final int AUTOCLEAR_FEATURES = 88;
+
+    private final HostFile file;
+
+    HeaderFields(HostFile file) {
+        this.file = file;
+    }
+
+    void size(long bytes) throws IOException {
+        put(SIZE, ByteBuffer.allocate(8).putLong(bytes));
+    }
+
+    void l1Table(long offset, int entries) throws IOException {
+        put(L1_SIZE, ByteBuffer.allocate(12).putInt(entries).putLong(offset));
+    }
+
+    void refcountTable(long offset, int clusters) throws IOException {
+        put(REFCOUNT_TABLE, ByteBuffer.allocate(12).putLong(offset).putInt(clusters));
+    }
+
+    void snapshots(int count, long offset) throws IOException {
+        put(SNAPSHOTS, ByteBuffer.allocate(12).putInt(count).putLong(offset));
+    }
+
+    void incompatibleFeatures(long bits) throws IOException {
+        put(INCOMPATIBLE_FEATURES, ByteBuffer.allocate(8).putLong(bits));
+    }
+
+    void autoclearFeatures(long bits) throws IOException {
+        put(AUTOCLEAR_FEATURES, ByteBuffer.allocate(8).putLong(bits));
+    }
+
+    private void put(int at, ByteBuffer value) throws IOException {
+        file.write(at, value.flip());
+    }
+}
