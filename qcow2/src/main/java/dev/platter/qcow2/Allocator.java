@@ -1,5 +1,7 @@
 package dev.platter.qcow2;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DirectBuffers;
@@ -9,9 +11,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gives out clusters of the file and keeps their refcounts, first in memory: {@link #write()} puts them into the file,
@@ -41,6 +46,9 @@ final class Allocator {
     /** No cluster below is free. */
     private long firstFree = 1;
 
+    /** Set while refcounts are prepared that replace those in the file at once. */
+    private @Nullable Switch replacement;
+
     /** A part of a refcount block. */
     private static final class Piece {
         final ByteBuffer raw;
@@ -48,6 +56,21 @@ final class Allocator {
 
         Piece(ByteBuffer raw) {
             this.raw = raw;
+        }
+    }
+
+    /** What it takes to go back to the refcounts in the file, and what may not be touched before they are replaced. */
+    private static final class Switch {
+        final long[] oldTable;
+        final long oldTableOffset;
+        final Set<Integer> moved = new HashSet<>();
+        final Set<Long> taken = new HashSet<>();
+        final Set<Long> released = new HashSet<>();
+        final List<Long> claimed = new ArrayList<>();
+
+        Switch(long[] oldTable, long oldTableOffset) {
+            this.oldTable = oldTable;
+            this.oldTableOffset = oldTableOffset;
         }
     }
 
@@ -142,7 +165,7 @@ final class Allocator {
         long start = firstFree;
         long at = start;
         while (at - start < count) {
-            if (refcount(at) != 0) {
+            if (!isFree(at)) {
                 start = at + 1;
             }
             at++;
@@ -153,14 +176,20 @@ final class Allocator {
     /** Allocates the first free cluster, and those behind it that are free, up to {@code count} in all. */
     Run allocateUpTo(int count) throws IOException {
         long start = firstFree;
-        while (refcount(start) != 0) {
+        while (!isFree(start)) {
             start++;
         }
         int run = 1;
-        while (run < count && refcount(start + run) == 0) {
+        while (run < count && isFree(start + run)) {
             run++;
         }
         return new Run(take(start, run), run);
+    }
+
+    private boolean isFree(long cluster) throws IOException {
+        Switch now = replacement;
+        return refcount(cluster) == 0
+                && (now == null || !now.released.contains(cluster) && !now.taken.contains(cluster));
     }
 
     private long take(long start, int count) throws IOException {
@@ -168,7 +197,9 @@ final class Allocator {
             throw new BlockIOException(
                     BlockIOException.Kind.NO_SPACE, file.name() + ": the file would grow beyond 2^56 bytes", null);
         }
-        for (long block = start >>> blockBits; block <= (start + count - 1) >>> blockBits; block++) {
+        for (long block = start >>> blockBits;
+                replacement == null && block <= (start + count - 1) >>> blockBits;
+                block++) {
             if (block >= table.length) {
                 growTable(block);
                 // the new table took clusters
@@ -184,7 +215,16 @@ final class Allocator {
             if (kind != null) {
                 throw overlap(i, kind);
             }
+            if (replacement != null) {
+                // so that no block moves there
+                replacement.taken.add(i);
+            }
+        }
+        for (long i = start; i < start + count; i++) {
             set(i, 1);
+            if (replacement != null) {
+                replacement.taken.remove(i);
+            }
         }
         if (start == firstFree) {
             firstFree = start + count;
@@ -214,11 +254,13 @@ final class Allocator {
                                 + " times; refcounts of " + (1 << order) + " bits hold up to " + max(),
                         null);
             }
-            if (delta > 0) {
+            if (delta > 0 && replacement == null) {
                 ensureBlockFor(i);
             }
             set(i, now);
-            if (now == 0) {
+            if (now == 0 && replacement != null) {
+                replacement.released.add(i);
+            } else if (now == 0) {
                 firstFree = Math.min(firstFree, i);
                 metadata.remove(i);
             }
@@ -236,6 +278,9 @@ final class Allocator {
     }
 
     private void set(long cluster, long value) throws IOException {
+        if (replacement != null) {
+            move(cluster >>> blockBits, replacement);
+        }
         Piece piece = piece(cluster);
         Refcounts.put(piece.raw, (int) cluster & ((1 << pieceBits) - 1), order, value);
         piece.dirty = true;
@@ -286,9 +331,13 @@ final class Allocator {
         return table[(int) (piece >>> piecesPerBlockBits)] + (inBlock << pieceBits + order >>> 3);
     }
 
-    private void makeRoom() {
+    private void makeRoom() throws IOException {
         if (pieces.size() < KEPT_PIECES) {
             return;
+        }
+        if (replacement != null) {
+            // they go where nothing in the file leads yet
+            write();
         }
         for (Iterator<Piece> i = pieces.values().iterator(); i.hasNext() && pieces.size() >= KEPT_PIECES; ) {
             if (!i.next().dirty) {
@@ -352,11 +401,7 @@ final class Allocator {
         }
         long[] larger = Arrays.copyOf(table, (int) (tableClusters * entriesPerCluster));
         if (firstBlock + newBlocks > larger.length) {
-            throw new BlockIOException(
-                    BlockIOException.Kind.NO_SPACE,
-                    file.name() + ": the refcount table would grow beyond " + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES
-                            + " bytes; larger clusters would allow a larger file",
-                    null);
+            throw tableTooLarge();
         }
         long start = firstBlock << blockBits;
         claim(start, newBlocks, MetadataMap.Kind.REFCOUNT_BLOCK);
@@ -388,5 +433,123 @@ final class Allocator {
         raw.asLongBuffer().put(larger);
         file.write(offset, raw);
         file.sync();
+    }
+
+    // ---- other refcounts at once ----
+
+    /**
+     * Begins to prepare refcounts that replace those in the file at once: from now on every change goes to new blocks in
+     * new places, and what is released stays as it is until the {@linkplain #finishSwitch switch}.
+     *
+     * @param clusters how many clusters will be allocated at most
+     */
+    void beginSwitch(long clusters) throws IOException {
+        if (isDirty()) {
+            throw new IllegalStateException("refcounts wait to be written");
+        }
+        replacement = new Switch(table, tableOffset);
+        int perCluster = header.clusterSize() / Long.BYTES;
+        long oldClusters = table.length / perCluster;
+        long blocks = table.length;
+        while (blocks > 0 && table[(int) blocks - 1] == 0) {
+            blocks--;
+        }
+        long needed = blocks + ((clusters + blocks + oldClusters) >>> blockBits) + 2;
+        long newClusters = Math.max(oldClusters, (needed + perCluster - 1) / perCluster);
+        if (newClusters * header.clusterSize() > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
+            throw tableTooLarge();
+        }
+        table = Arrays.copyOf(table, (int) newClusters * perCluster);
+        long place = allocate((int) newClusters);
+        for (long i = place; i < place + newClusters; i++) {
+            claimNew(i, MetadataMap.Kind.REFCOUNT_TABLE);
+        }
+        tableOffset = place << clusterBits;
+        add(replacement.oldTableOffset >>> clusterBits, oldClusters, -1);
+    }
+
+    /** Notes that a new cluster of the replacement holds metadata. */
+    void claimNew(long cluster, MetadataMap.Kind kind) throws IOException {
+        claim(cluster, 1, kind);
+        requireNonNull(replacement).claimed.add(cluster);
+    }
+
+    /** Moves a block to where it can be changed. */
+    private void move(long block, Switch now) throws IOException {
+        int index = (int) block;
+        if (!now.moved.add(index)) {
+            return;
+        }
+        long old = table[index];
+        long place = firstFree;
+        while (!isFree(place)) {
+            place++;
+        }
+        now.taken.add(place);
+        table[index] = place << clusterBits;
+        int piecesPerBlock = 1 << blockBits - pieceBits;
+        long firstPiece = (long) index << blockBits - pieceBits;
+        for (long i = firstPiece; i < firstPiece + piecesPerBlock; i++) {
+            pieces.remove(i);
+            makeRoom();
+            Piece piece = new Piece(DirectBuffers.allocate(1 << pieceBits + order >>> 3));
+            if (old != 0) {
+                file.readPadded(old + ((i - firstPiece) << pieceBits + order >>> 3), piece.raw);
+                piece.raw.clear();
+            }
+            piece.dirty = true;
+            pieces.put(i, piece);
+        }
+        claimNew(place, MetadataMap.Kind.REFCOUNT_BLOCK);
+        set(place, 1);
+        now.taken.remove(place);
+        if (old != 0) {
+            add(old >>> clusterBits, 1, -1);
+        }
+    }
+
+    /** Puts the new refcounts into the file; the header does not name them yet. */
+    void writeSwitch() throws IOException {
+        write();
+        ByteBuffer raw = DirectBuffers.allocate(table.length * Long.BYTES);
+        raw.asLongBuffer().put(table);
+        file.write(tableOffset, raw);
+    }
+
+    /** The header names the new refcounts, durably: what was released is free. */
+    void finishSwitch() {
+        Switch done = requireNonNull(replacement);
+        for (long cluster : done.released) {
+            metadata.remove(cluster);
+            firstFree = Math.min(firstFree, cluster);
+        }
+        replacement = null;
+    }
+
+    /** Goes back to the refcounts in the file. */
+    void abandonSwitch() {
+        Switch failed = requireNonNull(replacement);
+        pieces.clear();
+        table = failed.oldTable;
+        tableOffset = failed.oldTableOffset;
+        failed.claimed.forEach(metadata::remove);
+        replacement = null;
+        firstFree = 1;
+    }
+
+    long tableOffset() {
+        return tableOffset;
+    }
+
+    int tableClusters() {
+        return (int) ((long) table.length * Long.BYTES >>> clusterBits);
+    }
+
+    private BlockIOException tableTooLarge() {
+        return new BlockIOException(
+                BlockIOException.Kind.NO_SPACE,
+                file.name() + ": the refcount table would grow beyond " + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES
+                        + " bytes; larger clusters would allow a larger file",
+                null);
     }
 }

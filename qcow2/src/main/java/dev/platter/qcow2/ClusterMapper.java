@@ -46,7 +46,7 @@ final class ClusterMapper {
     private final Qcow2Header header;
     private final HostFile file;
     private final HostFile dataFile;
-    private final long l1TableOffset;
+    private volatile long l1TableOffset;
     private final long l1Entries;
     private final Consumer<? super Warning> onWarning;
 
@@ -492,6 +492,19 @@ final class ClusterMapper {
                 }
             });
             edits().clear();
+        }
+    }
+
+    /** The L1 table lies elsewhere now, and what was known of any table counts no more; nothing waits to be written. */
+    void moved(long newL1TableOffset) {
+        synchronized (edits()) {
+            l1TableOffset = newL1TableOffset;
+            for (int i = 0; i < slices.length; i++) {
+                TABLES.setRelease(slices, i, null);
+            }
+            for (int i = 0; i < l1Pages.length; i++) {
+                TABLES.setRelease(l1Pages, i, null);
+            }
         }
     }
 

@@ -798,6 +798,39 @@ final class ClusterWriter {
         }
     }
 
+    /** A change of tables as a whole. */
+    interface TableChange {
+        /** Makes the change. */
+        void make(SnapshotEdit edit) throws IOException;
+    }
+
+    /** Changes tables as a whole, while nobody reads or writes the disk and nothing waits to be written. */
+    void changeTables(TableChange change) throws IOException {
+        changing.lock();
+        try {
+            begin();
+            commit();
+            commit();
+            long stamp = placed.writeLock();
+            SnapshotEdit edit = new SnapshotEdit(Qcow2Header.read(file.storage()), file, allocator, fields);
+            try {
+                change.make(edit);
+                mapper.moved(Qcow2Header.read(file.storage()).l1TableOffset());
+                compressed.forget();
+            } finally {
+                placed.unlockWrite(stamp);
+                if (edit.isHeaderUnknown()) {
+                    broken = new CorruptImageException(file.name()
+                            + ": writing the header failed; nothing more is written before the image is opened again");
+                }
+            }
+        } catch (OverlapException e) {
+            throw breakOff(e);
+        } finally {
+            changing.unlock();
+        }
+    }
+
     /** Flushes, and writes what flushes leave to the next one. */
     void close() throws IOException {
         changing.lock();

@@ -45,6 +45,16 @@ final class HeaderFields {
         put(AUTOCLEAR_FEATURES, ByteBuffer.allocate(8).putLong(bits));
     }
 
+    /** Everything that names tables, and the size of the disk, in one write. */
+    void tables(
+            long size, int l1Size, long l1Offset, long refcountTable, int refcountTableClusters, int snapshots,
+            long snapshotsOffset)
+            throws IOException {
+        ByteBuffer fields = ByteBuffer.allocate(48).putLong(size).putInt(0).putInt(l1Size).putLong(l1Offset);
+        fields.putLong(refcountTable).putInt(refcountTableClusters).putInt(snapshots).putLong(snapshotsOffset);
+        put(SIZE, fields);
+    }
+
     private void put(int at, ByteBuffer value) throws IOException {
         file.write(at, value.flip());
     }

@@ -24,7 +24,11 @@ import dev.platter.core.Storage;
 import dev.platter.core.UnsupportedFeatureException;
 import dev.platter.core.Warning;
 import dev.platter.core.ZeroMode;
+import com.google.common.collect.ConcurrentHashMultiset;
+import com.google.common.collect.Multiset;
+import dev.platter.core.BlockIOException;
 import java.io.IOException;
+import java.time.Instant;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.util.ArrayList;
@@ -35,7 +39,7 @@ import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image. */
-final class Qcow2Image implements DiskImage {
+final class Qcow2Image implements Qcow2Disk {
     private static final int SNAPSHOT_CACHE_BYTES = 1 << 20;
     private static final long WALK_BASE = 16 << 20;
 
@@ -47,12 +51,13 @@ final class Qcow2Image implements DiskImage {
     private final @Nullable ClusterWriter writer;
     private final @Nullable DiskImage backing;
     private final ClusterReader.BackingLayer backingLayer;
-    private final List<Snapshot> snapshots;
+    private volatile List<Snapshot> snapshots;
     private final List<Bitmap> bitmaps;
     private final List<DiskImageException> problems;
     private final List<Warning> warnings;
     private final ReferenceResolver references;
     private final OpenOptions options;
+    private final Multiset<String> openSnapshots = ConcurrentHashMultiset.create();
     private volatile boolean closed;
 
     private Qcow2Image(Opening opening) throws IOException {
@@ -450,6 +455,7 @@ final class Qcow2Image implements DiskImage {
         Snapshot snapshot = findSnapshot(idOrName);
         snapshot.requireReadable(header, file);
         long diskSize = snapshot.info().diskSize();
+        openSnapshots.add(snapshot.info().id());
         return new SnapshotDevice(
                 this,
                 new ClusterReader(
@@ -459,6 +465,7 @@ final class Qcow2Image implements DiskImage {
                         compressed,
                         backingLayer,
                         walkBytes()),
+                snapshot.info().id(),
                 description() + " > snapshot "
                         + Printable.escape(snapshot.info().name()),
                 diskSize);
@@ -477,6 +484,57 @@ final class Qcow2Image implements DiskImage {
         }
         throw new DiskImageException(description() + ": there is no snapshot " + Printable.quote(idOrName)
                 + (snapshots.isEmpty() ? "; the image has none" : ""));
+    }
+
+    @Override
+    public void createSnapshot(String name) throws IOException {
+        begin(0, 0);
+        Instant now = Instant.now();
+        changeSnapshots(edit -> edit.create(snapshots, name, now.getEpochSecond(), now.getNano()));
+    }
+
+    @Override
+    public void applySnapshot(String idOrName) throws IOException {
+        begin(0, 0);
+        Snapshot snapshot = findSnapshot(idOrName);
+        if (snapshot.info().diskSize() != header.size()) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    description() + ": snapshot " + Printable.quote(snapshot.info().name()) + " has a disk of "
+                            + snapshot.info().diskSize() + " bytes, this one has " + header.size()
+                            + " bytes, which cannot change while it is open",
+                    null);
+        }
+        changeSnapshots(edit -> edit.apply(snapshots, snapshot));
+    }
+
+    /** Applies a snapshot of any size; the image is closed at once. */
+    void applyAndClose(String idOrName) throws IOException {
+        Snapshot snapshot = findSnapshot(idOrName);
+        changeSnapshots(edit -> edit.apply(snapshots, snapshot));
+        close();
+    }
+
+    @Override
+    public void deleteSnapshot(String idOrName) throws IOException {
+        begin(0, 0);
+        Snapshot snapshot = findSnapshot(idOrName);
+        if (openSnapshots.contains(snapshot.info().id())) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.BUSY,
+                    description() + ": snapshot " + Printable.quote(snapshot.info().name()) + " is open",
+                    null);
+        }
+        changeSnapshots(edit -> edit.delete(snapshots, snapshot));
+    }
+
+    private synchronized void changeSnapshots(ClusterWriter.TableChange change) throws IOException {
+        writer().changeTables(change);
+        snapshots = Snapshot.readTable(Qcow2Header.read(file.storage()), file, options.limits());
+    }
+
+    void snapshotClosed(String id) {
+        openSnapshots.remove(id);
     }
 
     @Override

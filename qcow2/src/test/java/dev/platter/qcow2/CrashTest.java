@@ -42,11 +42,12 @@ final class CrashTest {
         CrashStorage storage = new CrashStorage("crash.qcow2", StartImage.random(random));
         OpenOptions writable = OpenOptions.builder().writable(true).build();
         GuestHistory history;
-        try (DiskImage image = DiskImages.open(storage, writable)) {
+        try (Qcow2Disk image = (Qcow2Disk) DiskImages.open(storage, writable)) {
             history = new GuestHistory(image, storage);
             for (int i = 0; i < STEPS; i++) {
-                history.step(random);
+                history.stepWithSnapshots(random);
                 history.assertLive();
+                history.assertSnapshots(image);
             }
         }
         CrashStorage.Replay replay = storage.replay();
@@ -67,6 +68,7 @@ final class CrashTest {
     private static void assertWhole(byte[] state, GuestHistory history, int moment) throws IOException {
         try (DiskImage image = Qcow2Builder.open(state, OpenOptions.defaults())) {
             history.assertAllowed(image, moment);
+            history.assertSnapshots(image);
             CheckReport report = image.check(new CheckListener() {});
             assertThat(report.corruptions()).as(() -> String.valueOf(report)).isZero();
         }

@@ -3,15 +3,20 @@ package dev.platter.qcow2;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockIOException;
+import dev.platter.core.DiskImage;
 import dev.platter.core.Durability;
 import dev.platter.core.NotFasterException;
+import dev.platter.core.SnapshotInfo;
 import dev.platter.core.ZeroMode;
 import dev.platter.testkit.CrashStorage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 
 /**
@@ -21,8 +26,9 @@ import java.util.Random;
 final class GuestHistory {
     static final int SECTOR = 512;
 
-    private final BlockDevice device;
+    private final Qcow2Disk device;
     private final CrashStorage storage;
+    private final Map<String, byte[][]> snapshots = new HashMap<>();
     private final byte[][] initial;
     private final List<Event> events = new ArrayList<>();
     private long tag;
@@ -34,10 +40,51 @@ final class GuestHistory {
         }
     }
 
-    GuestHistory(BlockDevice device, CrashStorage storage) throws IOException {
+    GuestHistory(Qcow2Disk device, CrashStorage storage) throws IOException {
         this.device = device;
         this.storage = storage;
         this.initial = sectors(device, 0, (int) (device.size() / SECTOR));
+    }
+
+    /** Makes, applies or deletes a snapshot, or writes. */
+    void stepWithSnapshots(Random random) throws IOException {
+        List<SnapshotInfo> present = device.snapshots();
+        SnapshotInfo chosen = present.isEmpty() ? null : present.get(random.nextInt(present.size()));
+        switch (random.nextInt(30)) {
+            case 0, 1, 2 -> {
+                String name = "s" + snapshots.size();
+                try {
+                    device.createSnapshot(name);
+                } catch (BlockIOException e) {
+                    // refcounts of one bit, or of two and too many snapshots
+                    assertThat(e.kind()).isEqualTo(BlockIOException.Kind.NOT_SUPPORTED);
+                    return;
+                }
+                snapshots.put(name, sectors(device, 0, initial.length));
+            }
+            case 3 -> {
+                if (chosen != null) {
+                    device.deleteSnapshot(chosen.id());
+                }
+            }
+            case 4 -> {
+                if (chosen != null && chosen.diskSize() == device.size()) {
+                    int begin = storage.moment();
+                    try {
+                        device.applySnapshot(chosen.name());
+                    } catch (BlockIOException e) {
+                        assertThat(e.kind()).isEqualTo(BlockIOException.Kind.NOT_SUPPORTED);
+                        return;
+                    }
+                    events.add(new Event(begin, storage.moment(), 0, sectors(device, 0, initial.length)));
+                    byte[][] kept = snapshots.get(chosen.name());
+                    if (kept != null) {
+                        assertThat(sectors(device, 0, initial.length)).isDeepEqualTo(kept);
+                    }
+                }
+            }
+            default -> step(random);
+        }
     }
 
     /** Does something at random. */
@@ -113,6 +160,20 @@ final class GuestHistory {
             if (!Arrays.equals(found[i], durable[i]) && !wasWritten(found[i], i, covered, moment)) {
                 throw new AssertionError("sector " + i + " holds " + describe(found[i]) + ", neither what was flushed ("
                         + describe(durable[i]) + ") nor what was written since; power went at " + moment);
+            }
+        }
+    }
+
+    /** Asserts that each snapshot holds what the disk held when it was made. */
+    void assertSnapshots(DiskImage after) throws IOException {
+        for (SnapshotInfo snapshot : after.snapshots()) {
+            byte[][] expected = snapshots.get(snapshot.name());
+            if (expected != null) {
+                try (BlockDevice found = after.openSnapshot(snapshot.id())) {
+                    assertThat(sectors(found, 0, expected.length))
+                            .as(snapshot.name())
+                            .isDeepEqualTo(expected);
+                }
             }
         }
     }
