@@ -481,7 +481,7 @@ final class ClusterWriter {
         }
         writeZeroBytes(offset, from, border, mode);
         for (long at = from; at < to; ) {
-            at = changeEntries(at, to, border, mode.mayUnmap(), header.version() < 3);
+            at = changeEntries(at, to, mode.mayUnmap());
         }
         if (to < end) {
             writeZeroBytes(to, end, border, mode);
@@ -500,8 +500,9 @@ final class ClusterWriter {
             long stop = Math.min(end, (at & -border) + border);
             long first = at & -border;
             long last = Math.min(first + border, header.size());
-            if (header.version() >= 3 && isZero(first, at - first) && isZero(stop, last - stop) && hasNoData(first)) {
-                changeEntries(first, first + border, border, mode.mayUnmap(), false);
+            boolean byEntries = header.version() >= 3 || backing == null;
+            if (byEntries && isZero(first, at - first) && isZero(stop, last - stop) && hasNoData(first)) {
+                changeEntries(first, first + border, mode.mayUnmap());
             } else if (mode.isFast()) {
                 requireFast(at, stop);
             } else {
@@ -542,11 +543,12 @@ final class ClusterWriter {
     }
 
     /** Makes entries say zero, up to the end of a slice; returns how far. */
-    private long changeEntries(long at, long to, long border, boolean unmap, boolean discard) throws IOException {
+    private long changeEntries(long at, long to, boolean unmap) throws IOException {
         changing.lock();
         try {
             begin();
-            if (discard) {
+            if (header.version() < 3) {
+                // it has no entries that say zero, but where nothing lies below, none is as good
                 return discardHeld(at, to);
             }
             long stop = Math.min(to, mapper.sliceEnd(at));
