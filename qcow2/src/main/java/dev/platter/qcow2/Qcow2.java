@@ -1,12 +1,18 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.BlockIOException;
+import dev.platter.core.CheckListener;
+import dev.platter.core.CheckReport;
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /** What can be done with qcow2 images as files. */
 public final class Qcow2 {
@@ -35,6 +41,55 @@ public final class Qcow2 {
             if (!done && !existed) {
                 Files.deleteIfExists(file);
             }
+        }
+    }
+
+    /** What a repair may change. */
+    public enum Repair {
+        /** Only clusters that nobody uses are freed. */
+        LEAKS,
+        /** Refcounts are made anew, and the marks "dirty" and "corrupt" are taken away. */
+        ALL
+    }
+
+    /**
+     * Repairs an image that nobody else uses, also one that cannot be opened for writing. References that lead nowhere stay
+     * as they are.
+     *
+     * @return what is wrong still
+     * @throws dev.platter.core.DiskImageException if it is so damaged that it cannot be repaired
+     */
+    public static CheckReport repair(Path file, OpenOptions options, Repair what) throws IOException {
+        try (Storage storage = Storages.open(file, true)) {
+            return repair(storage, options, what);
+        }
+    }
+
+    static CheckReport repair(Storage storage, OpenOptions options, Repair what) throws IOException {
+        CheckListener silent = new CheckListener() {};
+        Qcow2Header header = Qcow2Header.read(storage);
+        HostFile file = new HostFile(storage, header.clusterSize(), options);
+        List<Snapshot> snapshots = Snapshot.readTable(header, file, options.limits());
+        List<Bitmap> bitmaps = Qcow2Check.readBitmaps(List.of(), header, file, options.limits());
+        Qcow2Repair repair = new Qcow2Repair(header, file);
+        if (what == Repair.ALL) {
+            repair.all(snapshots, bitmaps, options.limits(), silent);
+        } else {
+            repair.leaks(snapshots, bitmaps, options.limits(), silent);
+        }
+        Qcow2Header now = Qcow2Header.read(storage);
+        return new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), silent).run();
+    }
+
+    /**
+     * Applies an internal snapshot of any disk size.
+     *
+     * @param idOrName looked up as an id first, then as a name
+     */
+    public static void applySnapshot(Path file, OpenOptions options, String idOrName) throws IOException {
+        OpenOptions writable = options.toBuilder().format("qcow2").writable(true).build();
+        try (DiskImage image = DiskImages.open(file, writable)) {
+            ((Qcow2Image) image).applyAndClose(idOrName);
         }
     }
 }

@@ -95,9 +95,9 @@ final class Qcow2Image implements Qcow2Disk {
     private static final class Opening {
         private final OpenOptions options;
         private final ReferenceResolver references;
+        private final List<Warning> warnings = new ArrayList<>();
         private final Qcow2Header header;
         private final HostFile file;
-        private final List<Warning> warnings = new ArrayList<>();
         private final List<DiskImageException> problems = new ArrayList<>();
         private HostFile dataFile;
         private @Nullable DiskImage backing;
@@ -108,9 +108,21 @@ final class Qcow2Image implements Qcow2Disk {
         Opening(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
             this.options = options;
             this.references = references;
-            this.header = Qcow2Header.read(storage);
+            this.header = rebuilt(storage, Qcow2Header.read(storage));
             this.file = new HostFile(storage, header.clusterSize(), options);
             this.dataFile = file;
+        }
+
+        /** An image that was not closed properly gets its refcounts anew before anything is written. */
+        private Qcow2Header rebuilt(Storage storage, Qcow2Header found) throws IOException {
+            if (!options.writable() || !found.isDirty() || found.isCorrupt() || storage.isReadOnly()) {
+                return found;
+            }
+            Qcow2.repair(storage, options, Qcow2.Repair.ALL);
+            warn(new Warning(
+                    72,
+                    storage.name() + ": the image was not closed properly (dirty bit): its refcounts were made anew"));
+            return Qcow2Header.read(storage);
         }
 
         Qcow2Image open() throws IOException {
@@ -145,11 +157,6 @@ final class Qcow2Image implements Qcow2Disk {
             if (header.isCorrupt()) {
                 throw new CorruptImageException(file.name()
                         + ": the image is marked as corrupt; it can be read, but not written before it is repaired");
-            }
-            if (header.isDirty()) {
-                throw new CorruptImageException(file.name()
-                        + ": the image was not closed properly (dirty bit); it can be read, but not written before its"
-                        + " refcounts are rebuilt: qemu-img check -r all");
             }
             if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
                 throw new UnsupportedFeatureException(
