@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockIOException;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.Extent;
 import dev.platter.core.NotFasterException;
@@ -831,6 +832,125 @@ final class ClusterWriter {
         } finally {
             changing.unlock();
         }
+    }
+
+    /** Gives the disk another size; whoever does that closes the image next. Nobody else uses it. */
+    void resize(long size) throws IOException {
+        changing.lock();
+        try {
+            begin();
+            if (size > header.size()) {
+                grow(size);
+            } else if (size < header.size()) {
+                shrink(size);
+            }
+        } catch (OverlapException e) {
+            throw breakOff(e);
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    private void grow(long size) throws IOException {
+        clearTail();
+        commit();
+        commit();
+        if (isRawDataFile()) {
+            dataFile.storage().setSize(size);
+        }
+        long entries = header.l1EntriesFor(size);
+        if (entries <= header.l1Size()) {
+            fields.size(size);
+            sync();
+            return;
+        }
+        if (entries > Qcow2Header.MAX_L1_BYTES / Long.BYTES) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    file.name() + ": a disk of " + size + " bytes is too large for clusters of " + clusterSize + " bytes",
+                    null);
+        }
+        int clusters = (int) (entries * Long.BYTES + clusterSize - 1 >>> clusterBits);
+        long place = allocator.allocate(clusters);
+        allocator.claim(place, clusters, MetadataMap.Kind.L1_TABLE);
+        long oldBytes = (long) header.l1Size() * Long.BYTES;
+        copy(header.l1TableOffset(), place << clusterBits, oldBytes);
+        file.writeZeros((place << clusterBits) + oldBytes, ((long) clusters << clusterBits) - oldBytes);
+        allocator.write();
+        sync();
+        fields.sizeAndL1Table(size, (int) entries, place << clusterBits);
+        sync();
+        if (oldBytes > 0) {
+            allocator.add(header.l1TableOffset() >>> clusterBits, (oldBytes + clusterSize - 1) >>> clusterBits, -1);
+        }
+    }
+
+    private void copy(long from, long to, long bytes) throws IOException {
+        ByteBuffer bounce = bounces.take();
+        try {
+            for (long done = 0; done < bytes; done += bounce.limit()) {
+                bounce.clear().limit((int) Math.min(bounce.capacity(), bytes - done));
+                file.readPadded(from + done, bounce);
+                file.write(to + done, bounce.flip());
+            }
+        } finally {
+            bounces.give(bounce);
+        }
+    }
+
+    /** What the last cluster has behind the end of the disk would come to light: qemu leaves the guest's old bytes there. */
+    private void clearTail() throws IOException {
+        int used = (int) header.size() & (clusterSize - 1);
+        if (used == 0) {
+            return;
+        }
+        long last = header.size() - used;
+        long entry = mapper.lookup(last);
+        if (isInPlace(entry)) {
+            requireData(L2Entry.offset(entry), clusterSize);
+            dataFile.writeZeros(L2Entry.offset(entry) + used, clusterSize - used);
+        } else if (L2Entry.isCompressed(entry) || hasPlace(entry)) {
+            // a new place gets zeros behind the end
+            ByteBuffer sector = ByteBuffer.allocate(512);
+            reader.read(header.size() - 512, sector);
+            write(header.size() - 512, sector.flip());
+        }
+    }
+
+    private void shrink(long size) throws IOException {
+        long end = header.size();
+        long whole = size + clusterSize - 1 & -clusterSize;
+        writeZeroes(size, Math.min(end, whole) - size, ZeroMode.KEEP_ALLOCATION);
+        for (long at = whole; at < end; ) {
+            at = dropEntries(at, end + clusterSize - 1 & -clusterSize);
+        }
+        commit();
+        commit();
+        fields.size(size);
+        if (isRawDataFile()) {
+            dataFile.storage().setSize(size);
+        }
+        sync();
+    }
+
+    /** Takes clusters out of the disk, up to the end of a slice; returns how far. */
+    private long dropEntries(long at, long to) throws IOException {
+        long empty = mapper.runEnd(at, to, L2Entry.UNALLOCATED);
+        if (empty > at) {
+            return Math.min(empty, to);
+        }
+        long stop = Math.min(to, mapper.sliceEnd(at));
+        ensureTable(at);
+        for (long position = at; position < stop; position += clusterSize) {
+            long entry = mapper.lookup(position);
+            if (entry != L2Entry.UNALLOCATED) {
+                requireWritable(position, entry);
+                change(position, L2Entry.UNALLOCATED, 0);
+                free(entry);
+            }
+        }
+        writeBackIfMany();
+        return stop;
     }
 
     /** Flushes, and writes what flushes leave to the next one. */

@@ -9,9 +9,7 @@ import java.nio.ByteBuffer;
  */
 final class HeaderFields {
     private static final int SIZE = 24;
-    private static final int L1_SIZE = 36;
     private static final int REFCOUNT_TABLE = 48;
-    private static final int SNAPSHOTS = 60;
     private static final int INCOMPATIBLE_FEATURES = 72;
     private static final int AUTOCLEAR_FEATURES = 88;
 
@@ -25,16 +23,13 @@ final class HeaderFields {
         put(SIZE, ByteBuffer.allocate(8).putLong(bytes));
     }
 
-    void l1Table(long offset, int entries) throws IOException {
-        put(L1_SIZE, ByteBuffer.allocate(12).putInt(entries).putLong(offset));
+    /** The size of the disk and the L1 table for it. */
+    void sizeAndL1Table(long bytes, int entries, long offset) throws IOException {
+        put(SIZE, ByteBuffer.allocate(24).putLong(bytes).putInt(0).putInt(entries).putLong(offset));
     }
 
     void refcountTable(long offset, int clusters) throws IOException {
         put(REFCOUNT_TABLE, ByteBuffer.allocate(12).putLong(offset).putInt(clusters));
-    }
-
-    void snapshots(int count, long offset) throws IOException {
-        put(SNAPSHOTS, ByteBuffer.allocate(12).putInt(count).putLong(offset));
     }
 
     void incompatibleFeatures(long bits) throws IOException {

@@ -92,4 +92,33 @@ public final class Qcow2 {
             ((Qcow2Image) image).applyAndClose(idOrName);
         }
     }
+
+    /**
+     * Gives the disk of an image another size, with zeros where it grows.
+     *
+     * @param size bytes, a multiple of 512
+     * @param shrink whether bytes may be lost
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if the disk would shrink and may not, or if this image cannot
+     *     be resized
+     */
+    public static void resize(Path file, OpenOptions options, long size, boolean shrink) throws IOException {
+        OpenOptions writable = options.toBuilder().format("qcow2").writable(true).build();
+        try (DiskImage image = DiskImages.open(file, writable)) {
+            resize(image, size, shrink);
+        }
+    }
+
+    static void resize(DiskImage image, long size, boolean shrink) throws IOException {
+        if (size < 0 || size % 512 != 0) {
+            throw new IllegalArgumentException("size: " + size + " is no multiple of 512");
+        }
+        if (size < image.size() && !shrink) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    image.description() + ": a disk of " + size + " bytes would be smaller than it is (" + image.size()
+                            + "), and its end would be lost; --shrink allows it",
+                    null);
+        }
+        ((Qcow2Image) image).resizeAndClose(size);
+    }
 }

@@ -522,6 +522,24 @@ final class Qcow2Image implements Qcow2Disk {
         close();
     }
 
+    /** Gives the disk another size; the image is closed at once. */
+    void resizeAndClose(long size) throws IOException {
+        if (header.version() < 3 && !snapshots.isEmpty()) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    description() + ": an image of version 2 that has snapshots cannot be resized",
+                    null);
+        }
+        if (!bitmaps.isEmpty()) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    description() + ": an image with bitmaps cannot be resized yet; remove them first",
+                    null);
+        }
+        writer().resize(size);
+        close();
+    }
+
     @Override
     public void deleteSnapshot(String idOrName) throws IOException {
         begin(0, 0);
