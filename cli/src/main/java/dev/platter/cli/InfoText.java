@@ -70,7 +70,8 @@ final class InfoText {
         }
     }
 
-    private void printSnapshots(List<SnapshotInfo> snapshots) throws IOException {
+    /** Prints a table of snapshots; nothing if there are none. */
+    void printSnapshots(List<SnapshotInfo> snapshots) throws IOException {
         if (snapshots.isEmpty()) {
             return;
         }

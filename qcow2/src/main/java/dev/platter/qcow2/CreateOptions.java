@@ -36,9 +36,9 @@ public final class CreateOptions {
         OFF,
         /** All tables; the clusters are holes of a sparse file. */
         METADATA,
-        /** All tables and clusters, without writing the clusters where the file system can do that. */
+        /** As {@link #FULL}: pure Java has no call that allocates without writing. */
         FALLOC,
-        /** All tables and clusters, written. */
+        /** All tables and clusters, written with zeros. */
         FULL
     }
 
@@ -65,6 +65,24 @@ public final class CreateOptions {
      */
     public static Builder builder(long size) {
         return new Builder(size);
+    }
+
+    /** Returns a builder that begins with these options. */
+    public Builder toBuilder() {
+        Builder builder = new Builder(size);
+        builder.version = version;
+        builder.clusterSize = clusterSize;
+        builder.refcountBits = refcountBits;
+        builder.extendedL2 = extendedL2;
+        builder.compressionType = compressionType;
+        builder.preallocation = preallocation;
+        builder.lazyRefcounts = lazyRefcounts;
+        builder.backingFile = backingFile;
+        builder.backingFormat = backingFormat;
+        builder.dataFile = dataFile;
+        builder.dataFileRaw = dataFileRaw;
+        builder.overwrite = overwrite;
+        return builder;
     }
 
     /** Returns the bytes of the guest's disk. */
@@ -248,8 +266,8 @@ public final class CreateOptions {
                 problem = "extended L2 entries need clusters of 16 KiB or more";
             } else if (dataFileRaw && backingFile != null) {
                 problem = "a backing file and a raw external data file exclude each other";
-            } else if (preallocation != Preallocation.OFF && backingFile != null && !extendedL2) {
-                problem = "an image with a backing file can be preallocated only with extended L2 entries";
+            } else if (preallocation != Preallocation.OFF && backingFile != null) {
+                problem = "an image with a backing file cannot be preallocated: its clusters would hide what lies below";
             }
             if (problem != null) {
                 throw new IllegalArgumentException(problem);

@@ -6,6 +6,7 @@ import dev.platter.core.CheckReport;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.ReferencePolicy;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import java.io.IOException;
@@ -34,13 +35,44 @@ public final class Qcow2 {
             Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW).close();
         }
         boolean done = false;
-        try (Storage storage = Storages.open(file, true)) {
-            image.write(storage);
+        try {
+            try (Storage storage = Storages.open(file, true)) {
+                image.write(storage);
+            }
+            if (options.dataFile() != null) {
+                createDataFile(file.resolveSibling(options.dataFile()), options);
+            }
+            if (options.preallocation() != CreateOptions.Preallocation.OFF) {
+                preallocate(file, options);
+            }
             done = true;
         } finally {
             if (!done && !existed) {
                 Files.deleteIfExists(file);
             }
+        }
+    }
+
+    private static void createDataFile(Path file, CreateOptions options) throws IOException {
+        if (!options.overwrite() || !Files.exists(file)) {
+            Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
+                    .close();
+        }
+        try (Storage storage = Storages.open(file, true)) {
+            storage.setSize(0);
+            storage.setSize(options.size());
+            storage.flush();
+        }
+    }
+
+    private static void preallocate(Path file, CreateOptions options) throws IOException {
+        OpenOptions open = OpenOptions.builder()
+                .format("qcow2")
+                .writable(true)
+                .references(ReferencePolicy.all())
+                .build();
+        try (DiskImage image = DiskImages.open(file, open)) {
+            ((Qcow2Image) image).preallocate(options.preallocation() != CreateOptions.Preallocation.METADATA);
         }
     }
 

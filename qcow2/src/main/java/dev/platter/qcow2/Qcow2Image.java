@@ -48,7 +48,7 @@ final class Qcow2Image implements Qcow2Disk {
     private final HostFile dataFile;
     private final CompressedClusters compressed;
     private final ClusterReader reader;
-    private final @Nullable ClusterWriter writer;
+    private final @Nullable ImageWriter writer;
     private final @Nullable DiskImage backing;
     private final ClusterReader.BackingLayer backingLayer;
     private volatile List<Snapshot> snapshots;
@@ -289,15 +289,22 @@ final class Qcow2Image implements Qcow2Disk {
                 options.onWarning());
     }
 
-    private ClusterWriter writer(ClusterMapper mapper) throws IOException {
+    private ImageWriter writer(ClusterMapper mapper) throws IOException {
         MetadataMap metadata = new MetadataMap(file.name());
         HeaderFields fields = new HeaderFields(file);
         metadata.put(0, MetadataMap.Kind.HEADER);
         Allocator allocator = Allocator.open(header, file, fields, metadata);
         new MetadataWalk(header, file, allocator).claim(snapshots, bitmaps);
-        return new ClusterWriter(
-                header, file, dataFile, mapper, reader, compressed, allocator, metadata, fields, backing);
+        TableWriter tables =
+                new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields);
+        ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
+        ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
+        Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros);
+        return new ImageWriter(tables, clusters, zeros, resize);
     }
+
+    /** What writes an image, together. */
+    private record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize) {}
 
     /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
     private long walkBytes() {
@@ -331,7 +338,7 @@ final class Qcow2Image implements Qcow2Disk {
         if (writer == null) {
             reader.read(offset, into);
         } else {
-            writer.read(offset, into);
+            writer.clusters.read(offset, into);
         }
     }
 
@@ -344,38 +351,38 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
         begin(offset, from.remaining());
-        writer().write(offset, from);
+        writer().clusters.write(offset, from);
         flushFor(durability);
     }
 
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
         begin(offset, length);
-        writer().writeZeroes(offset, length, mode);
+        writer().zeros.writeZeroes(offset, length, mode);
         flushFor(durability);
     }
 
     @Override
     public void discard(long offset, long length) throws IOException {
         begin(offset, length);
-        writer().discard(offset, length);
+        writer().zeros.discard(offset, length);
     }
 
     @Override
     public void flush() throws IOException {
         begin(0, 0);
         if (writer != null) {
-            writer.flush();
+            writer.tables.flush();
         }
     }
 
     private void flushFor(Durability durability) throws IOException {
         if (durability == Durability.FUA) {
-            writer().flush();
+            writer().tables.flush();
         }
     }
 
-    private ClusterWriter writer() throws ReadOnlyDeviceException {
+    private ImageWriter writer() throws ReadOnlyDeviceException {
         if (writer == null) {
             throw new ReadOnlyDeviceException(description());
         }
@@ -522,6 +529,11 @@ final class Qcow2Image implements Qcow2Disk {
         close();
     }
 
+    /** Gives every cluster of an empty disk its place. */
+    void preallocate(boolean written) throws IOException {
+        writer().resize.preallocate(written);
+    }
+
     /** Gives the disk another size; the image is closed at once. */
     void resizeAndClose(long size) throws IOException {
         if (header.version() < 3 && !snapshots.isEmpty()) {
@@ -536,7 +548,7 @@ final class Qcow2Image implements Qcow2Disk {
                     description() + ": an image with bitmaps cannot be resized yet; remove them first",
                     null);
         }
-        writer().resize(size);
+        writer().resize.resize(size);
         close();
     }
 
@@ -553,8 +565,8 @@ final class Qcow2Image implements Qcow2Disk {
         changeSnapshots(edit -> edit.delete(snapshots, snapshot));
     }
 
-    private synchronized void changeSnapshots(ClusterWriter.TableChange change) throws IOException {
-        writer().changeTables(change);
+    private synchronized void changeSnapshots(TableWriter.TableChange change) throws IOException {
+        writer().tables.changeTables(change);
         snapshots = Snapshot.readTable(Qcow2Header.read(file.storage()), file, options.limits());
     }
 
@@ -604,7 +616,7 @@ final class Qcow2Image implements Qcow2Disk {
     public CheckReport check(CheckListener listener) throws IOException {
         begin(0, 0);
         if (writer != null) {
-            writer.flush();
+            writer.tables.flush();
         }
         // its tables may have moved
         Qcow2Header now = writer == null ? header : Qcow2Header.read(file.storage());
@@ -626,7 +638,7 @@ final class Qcow2Image implements Qcow2Disk {
                 closer.register(backing);
             }
             if (writer != null) {
-                closer.register(writer::close);
+                closer.register(writer.tables::close);
             }
             compressed.close();
         }
