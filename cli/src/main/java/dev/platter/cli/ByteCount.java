@@ -23,8 +23,7 @@ final class ByteCount {
             digits = power > 0 || last == 'b' ? text.substring(0, text.length() - 1) : text;
         }
         try {
-            BigDecimal bytes =
-                    new BigDecimal(digits).multiply(new BigDecimal(1L << 10 * power));
+            BigDecimal bytes = new BigDecimal(digits).multiply(new BigDecimal(1L << (10 * power)));
             if (bytes.signum() < 0) {
                 throw new UsageException(what + ": " + text + " is negative");
             }

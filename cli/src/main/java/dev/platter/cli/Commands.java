@@ -6,7 +6,20 @@ import picocli.CommandLine.Model.CommandSpec;
 
 /** The commands by name. A model is built by program: annotations would cost a tenth of a second. */
 final class Commands {
-    static final String[] NAMES = {"inspect", "info", "map", "check", "list-filesystems", "df", "dump", "create", "convert", "resize", "snapshot", "completion"};
+    static final String[] NAMES = {
+        "inspect",
+        "info",
+        "map",
+        "check",
+        "list-filesystems",
+        "df",
+        "dump",
+        "create",
+        "convert",
+        "resize",
+        "snapshot",
+        "completion"
+    };
 
     private Commands() {}
 

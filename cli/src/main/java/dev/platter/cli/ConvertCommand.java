@@ -5,6 +5,7 @@ import dev.platter.core.Copier;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.ReferencePolicy;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import dev.platter.inspect.ImageInspector;
@@ -25,7 +26,8 @@ final class ConvertCommand implements Command {
 
     @Override
     public void describe(CommandSpec spec) {
-        Model.choice(spec, "FORMAT", "format of the new image, raw (the default) or qcow2", List.of("raw", "qcow2"), "-O");
+        Model.choice(
+                spec, "FORMAT", "format of the new image, raw (the default) or qcow2", List.of("raw", "qcow2"), "-O");
         Model.values(spec, "OPTIONS", "options of the new image, as those of create", "-o");
         Model.value(spec, "NAME", "convert an internal snapshot (id or name)", "-l");
         Model.flag(spec, "write into an image that is there and at least as large", "-n");
@@ -88,31 +90,40 @@ final class ConvertCommand implements Command {
             throw new UsageException("-o: a raw image has no options");
         }
         if (arguments.has("-n")) {
-            copy(from, file, qcow2, false, arguments, io);
+            copy(from, file, ReadingOptions.of(arguments, new Warnings(arguments, io)), qcow2, false, arguments, io);
             return;
         }
         try (PartFile part = PartFile.create(file, arguments.has("--force"))) {
             if (qcow2) {
                 Qcow2.create(
-                        part.path(), asked.toOptions(from.size()).toBuilder().overwrite(true).build());
+                        part.path(),
+                        asked.toOptions(from.size()).toBuilder().overwrite(true).build());
             } else {
                 try (Storage storage = Storages.open(part.path(), true)) {
                     storage.setSize(from.size());
                 }
             }
-            copy(from, part.path(), qcow2, asked.get("backing_file") == null, arguments, io);
+            OpenOptions ours =
+                    OpenOptions.builder().references(ReferencePolicy.all()).build();
+            copy(from, part.path(), ours, qcow2, asked.get("backing_file") == null, arguments, io);
             part.commit();
         }
     }
 
     private static void copy(
-            BlockDevice from, Path file, boolean qcow2, boolean zeroed, Arguments arguments, Stdio io)
+            BlockDevice from,
+            Path file,
+            OpenOptions options,
+            boolean qcow2,
+            boolean zeroed,
+            Arguments arguments,
+            Stdio io)
             throws IOException {
-        OpenOptions options = OpenOptions.builder()
+        OpenOptions writable = options.toBuilder()
                 .format(qcow2 ? "qcow2" : "raw")
                 .writable(true)
                 .build();
-        try (DiskImage to = DiskImages.open(file, options)) {
+        try (DiskImage to = DiskImages.open(file, writable)) {
             if (to.size() < from.size()) {
                 throw new UsageException("the target has " + to.size() + " bytes, the source " + from.size());
             }

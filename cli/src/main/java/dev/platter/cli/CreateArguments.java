@@ -112,8 +112,7 @@ final class CreateArguments {
             case "refcount_bits" -> builder.refcountBits(number(name, value));
             case "lazy_refcounts" -> builder.lazyRefcounts(isOn(name, value));
             case "extended_l2" -> builder.extendedL2(isOn(name, value));
-            case "compression_type" ->
-                builder.compressionType(of(CreateOptions.CompressionType.class, name, value));
+            case "compression_type" -> builder.compressionType(of(CreateOptions.CompressionType.class, name, value));
             case "preallocation" -> builder.preallocation(of(CreateOptions.Preallocation.class, name, value));
             default -> {
                 // with its companion, or by the caller

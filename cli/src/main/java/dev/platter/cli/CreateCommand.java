@@ -115,7 +115,8 @@ final class CreateCommand implements Command {
         if (options.preallocation() != CreateOptions.Preallocation.OFF) {
             text.append(" preallocation=").append(options.preallocation().name().toLowerCase(Locale.ROOT));
         }
-        text.append(" compression_type=").append(options.compressionType().name().toLowerCase(Locale.ROOT));
+        text.append(" compression_type=")
+                .append(options.compressionType().name().toLowerCase(Locale.ROOT));
         text.append(" size=").append(options.size());
         if (options.backingFile() != null) {
             text.append(" backing_file=").append(options.backingFile());

@@ -88,6 +88,7 @@ final class InfoText {
                     clock(snapshot.vmClockNanos()),
                     snapshot.instructionCount() < 0 ? "" : Long.toString(snapshot.instructionCount())));
         }
+        out.flush();
     }
 
     private static String clock(long nanos) {

@@ -66,7 +66,7 @@ final class ResizeCommand implements Command {
         if (size < 0) {
             throw new UsageException("SIZE: " + text + " would make " + size + " bytes of " + now);
         }
-        return size + 511 & -512L;
+        return (size + 511) & -512L;
     }
 
     private static void resizeRaw(Path file, long size, boolean shrink) throws IOException {

@@ -60,7 +60,8 @@ final class SnapshotCommand implements Command {
             Qcow2.applySnapshot(file, options, name);
             return ExitCode.WHOLE;
         }
-        try (DiskImage image = DiskImages.open(file, options.toBuilder().writable(true).build())) {
+        try (DiskImage image =
+                DiskImages.open(file, options.toBuilder().writable(true).build())) {
             if (!(image instanceof Qcow2Disk disk)) {
                 throw new UsageException(file + " is a " + image.info().format() + " image, which has no snapshots");
             }

@@ -9,13 +9,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -95,8 +95,8 @@ final class Allocator {
             throws IOException {
         long clusters = header.refcountTableClusters();
         if (clusters == 0 || clusters > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES / header.clusterSize()) {
-            throw new CorruptImageException(file.name() + ": header at 56: the refcount table is said to have " + clusters
-                    + " clusters; the image can be read, but not written");
+            throw new CorruptImageException(file.name() + ": header at 56: the refcount table is said to have "
+                    + clusters + " clusters; the image can be read, but not written");
         }
         long[] table = new long[(int) (clusters * header.clusterSize() / Long.BYTES)];
         ByteBuffer raw = DirectBuffers.allocate(PIECE_BYTES);
@@ -107,7 +107,8 @@ final class Allocator {
             raw.flip().asLongBuffer().get(table, at, raw.limit() / Long.BYTES);
         }
         Allocator allocator = new Allocator(header, file, fields, metadata, table);
-        allocator.claim(header.refcountTableOffset() >>> header.clusterBits(), clusters, MetadataMap.Kind.REFCOUNT_TABLE);
+        allocator.claim(
+                header.refcountTableOffset() >>> header.clusterBits(), clusters, MetadataMap.Kind.REFCOUNT_TABLE);
         for (int i = 0; i < table.length; i++) {
             if (table[i] != 0) {
                 allocator.requireBlock(i);
@@ -122,7 +123,8 @@ final class Allocator {
         if (offset < 0 || (offset & (header.clusterSize() - 1)) != 0) {
             throw new CorruptImageException(file.name() + ": refcount table entry " + index + " at "
                     + (tableOffset + (long) index * Long.BYTES) + ": the block is said to be at "
-                    + Long.toUnsignedString(offset) + ", which is not aligned to the cluster size " + header.clusterSize()
+                    + Long.toUnsignedString(offset) + ", which is not aligned to the cluster size "
+                    + header.clusterSize()
                     + "; the image can be read, but not written");
         }
         if (!file.holds(offset, 1)) {
@@ -162,53 +164,116 @@ final class Allocator {
      * @throws BlockIOException of kind {@code NO_SPACE} if the file cannot be that large
      */
     long allocate(int count) throws IOException {
-        long start = firstFree;
-        long at = start;
-        while (at - start < count) {
-            if (!isFree(at)) {
-                start = at + 1;
-            }
-            at++;
+        if (replacement == null && count > (1 << blockBits) / 2) {
+            return allocateBehindBlocks(count);
         }
-        return take(start, count);
+        while (true) {
+            long start = firstFree();
+            for (long at = start; at - start < count; at++) {
+                if (!isFree(at)) {
+                    start = at + 1;
+                }
+            }
+            if (replacement != null || hasBlocks(start, count)) {
+                return take(start, count);
+            }
+        }
     }
 
     /** Allocates the first free cluster, and those behind it that are free, up to {@code count} in all. */
     Run allocateUpTo(int count) throws IOException {
-        long start = firstFree;
-        while (!isFree(start)) {
-            start++;
+        while (true) {
+            long start = firstFree();
+            if (!hasBlocks(start, 1)) {
+                continue;
+            }
+            long blockEnd = ((start >>> blockBits) + 1) << blockBits;
+            int run = 1;
+            while (run < count && start + run < blockEnd && isFree(start + run)) {
+                run++;
+            }
+            return new Run(take(start, run), run);
         }
-        int run = 1;
-        while (run < count && isFree(start + run)) {
-            run++;
+    }
+
+    /** Returns whether there are refcounts for all of these clusters; if not, they are made, and took some clusters. */
+    private boolean hasBlocks(long start, int count) throws IOException {
+        for (long block = start >>> blockBits; block <= (start + count - 1) >>> blockBits; block++) {
+            if (block >= table.length) {
+                growTable(block);
+                return false;
+            }
+            if (table[(int) block] == 0) {
+                addBlock((int) block);
+                return false;
+            }
         }
-        return new Run(take(start, run), run);
+        return true;
+    }
+
+    /**
+     * Allocates more clusters than there are between one block and the next: the blocks that describe them go in front of
+     * them all.
+     */
+    private long allocateBehindBlocks(int count) throws IOException {
+        int first = table.length;
+        while (first > 0 && table[first - 1] == 0) {
+            first--;
+        }
+        int blocks = 1;
+        while (((long) blocks << blockBits) < (long) blocks + count) {
+            blocks++;
+        }
+        while (first + blocks > table.length) {
+            growTable((long) first + blocks - 1);
+            first = table.length;
+            while (table[first - 1] == 0) {
+                first--;
+            }
+        }
+        long start = (long) first << blockBits;
+        claim(start, blocks, MetadataMap.Kind.REFCOUNT_BLOCK);
+        try {
+            for (int i = 0; i < blocks; i++) {
+                long inUse = Math.min(1L << blockBits, blocks - ((long) i << blockBits));
+                writeBlock(start + i, (int) Math.max(0, inUse));
+            }
+            file.sync();
+            ByteBuffer entries = ByteBuffer.allocate(blocks * Long.BYTES);
+            for (int i = 0; i < blocks; i++) {
+                entries.putLong((start + i) << clusterBits);
+            }
+            file.write(tableOffset + (long) first * Long.BYTES, entries.flip());
+        } catch (IOException e) {
+            // the next attempt does the same again
+            for (int i = 0; i < blocks; i++) {
+                metadata.remove(start + i);
+            }
+            throw e;
+        }
+        for (int i = 0; i < blocks; i++) {
+            table[first + i] = (start + i) << clusterBits;
+        }
+        return take(start + blocks, count);
+    }
+
+    private long firstFree() throws IOException {
+        while (!isFree(firstFree)) {
+            firstFree++;
+        }
+        return firstFree;
     }
 
     private boolean isFree(long cluster) throws IOException {
         Switch now = replacement;
         return refcount(cluster) == 0
-                && (now == null || !now.released.contains(cluster) && !now.taken.contains(cluster));
+                && (now == null || (!now.released.contains(cluster) && !now.taken.contains(cluster)));
     }
 
     private long take(long start, int count) throws IOException {
         if ((start + count) >= MAX_OFFSET >>> clusterBits) {
             throw new BlockIOException(
                     BlockIOException.Kind.NO_SPACE, file.name() + ": the file would grow beyond 2^56 bytes", null);
-        }
-        for (long block = start >>> blockBits;
-                replacement == null && block <= (start + count - 1) >>> blockBits;
-                block++) {
-            if (block >= table.length) {
-                growTable(block);
-                // the new table took clusters
-                return allocate(count);
-            }
-            if (table[(int) block] == 0) {
-                addBlock((int) block);
-                return allocate(count);
-            }
         }
         for (long i = start; i < start + count; i++) {
             MetadataMap.Kind kind = metadata.get(i);
@@ -234,9 +299,8 @@ final class Allocator {
 
     /** A cluster with refcount 0 that holds metadata: the refcounts are wrong. */
     private CorruptImageException overlap(long cluster, MetadataMap.Kind kind) {
-        return new OverlapException(
-                file.name() + ": the cluster at " + (cluster << clusterBits) + " has refcount 0, but holds " + kind
-                        + ": the refcounts are wrong; nothing more is written");
+        return new OverlapException(file.name() + ": the cluster at " + (cluster << clusterBits)
+                + " has refcount 0, but holds " + kind + ": the refcounts are wrong; nothing more is written");
     }
 
     /** Adds to the refcounts of clusters. */
@@ -298,16 +362,15 @@ final class Allocator {
 
     /** Writes what is not in the file yet; making it durable is left to the caller. */
     void write() throws IOException {
-        List<Long> dirty = new ArrayList<>();
+        Map<Long, Piece> dirty = new TreeMap<>();
         pieces.forEach((number, piece) -> {
             if (piece.dirty) {
-                dirty.add(number);
+                dirty.put(number, piece);
             }
         });
-        Collections.sort(dirty);
-        for (long number : dirty) {
-            Piece piece = pieces.get(number);
-            file.write(offset(number), piece.raw.duplicate().clear());
+        for (Map.Entry<Long, Piece> entry : dirty.entrySet()) {
+            Piece piece = entry.getValue();
+            file.write(offset(entry.getKey()), piece.raw.duplicate().clear());
             piece.dirty = false;
         }
     }
@@ -317,7 +380,7 @@ final class Allocator {
         Piece piece = pieces.get(number);
         if (piece == null) {
             makeRoom();
-            ByteBuffer raw = DirectBuffers.allocate(1 << pieceBits + order >>> 3);
+            ByteBuffer raw = DirectBuffers.allocate(1 << (pieceBits + order) >>> 3);
             file.readPadded(offset(number), raw);
             piece = new Piece(raw.clear());
             pieces.put(number, piece);
@@ -328,7 +391,7 @@ final class Allocator {
     private long offset(long piece) {
         int piecesPerBlockBits = blockBits - pieceBits;
         long inBlock = piece & ((1L << piecesPerBlockBits) - 1);
-        return table[(int) (piece >>> piecesPerBlockBits)] + (inBlock << pieceBits + order >>> 3);
+        return table[(int) (piece >>> piecesPerBlockBits)] + (inBlock << (pieceBits + order) >>> 3);
     }
 
     private void makeRoom() throws IOException {
@@ -363,7 +426,9 @@ final class Allocator {
             file.sync();
             file.write(
                     tableOffset + (long) index * Long.BYTES,
-                    ByteBuffer.allocate(Long.BYTES).putLong(cluster << clusterBits).flip());
+                    ByteBuffer.allocate(Long.BYTES)
+                            .putLong(cluster << clusterBits)
+                            .flip());
         } catch (IOException e) {
             // the next attempt does the same again
             metadata.remove(cluster);
@@ -376,7 +441,7 @@ final class Allocator {
     private void writeBlock(long cluster, int inUse) throws IOException {
         long offset = cluster << clusterBits;
         file.writeZeros(offset, header.clusterSize());
-        ByteBuffer raw = ByteBuffer.allocate((inUse << order) + 7 >>> 3);
+        ByteBuffer raw = ByteBuffer.allocate(((inUse << order) + 7) >>> 3);
         for (int i = 0; i < inUse; i++) {
             Refcounts.put(raw, i, order, 1);
         }
@@ -406,7 +471,7 @@ final class Allocator {
         long start = firstBlock << blockBits;
         claim(start, newBlocks, MetadataMap.Kind.REFCOUNT_BLOCK);
         claim(start + newBlocks, tableClusters, MetadataMap.Kind.REFCOUNT_TABLE);
-        long newOffset = start + newBlocks << clusterBits;
+        long newOffset = (start + newBlocks) << clusterBits;
         try {
             writeTable(larger, newOffset, (int) firstBlock, newBlocks, newBlocks + tableClusters);
         } catch (IOException e) {
@@ -416,8 +481,10 @@ final class Allocator {
             throw e;
         }
         fields.refcountTable(newOffset, (int) tableClusters);
+        // the old table is free for others from here on
+        file.sync();
         long oldOffset = tableOffset;
-        long oldClusters = (long) table.length * Long.BYTES >>> clusterBits;
+        long oldClusters = ((long) table.length * Long.BYTES) >>> clusterBits;
         table = larger;
         tableOffset = newOffset;
         add(oldOffset >>> clusterBits, oldClusters, -1);
@@ -426,7 +493,7 @@ final class Allocator {
     private void writeTable(long[] larger, long offset, int firstBlock, int newBlocks, long used) throws IOException {
         long start = (long) firstBlock << blockBits;
         for (int i = 0; i < newBlocks; i++) {
-            larger[firstBlock + i] = start + i << clusterBits;
+            larger[firstBlock + i] = (start + i) << clusterBits;
             writeBlock(start + i, (int) Math.max(0, Math.min(1L << blockBits, used - ((long) i << blockBits))));
         }
         ByteBuffer raw = DirectBuffers.allocate(larger.length * Long.BYTES);
@@ -481,20 +548,17 @@ final class Allocator {
             return;
         }
         long old = table[index];
-        long place = firstFree;
-        while (!isFree(place)) {
-            place++;
-        }
+        long place = firstFree();
         now.taken.add(place);
         table[index] = place << clusterBits;
-        int piecesPerBlock = 1 << blockBits - pieceBits;
-        long firstPiece = (long) index << blockBits - pieceBits;
+        int piecesPerBlock = 1 << (blockBits - pieceBits);
+        long firstPiece = (long) index << (blockBits - pieceBits);
         for (long i = firstPiece; i < firstPiece + piecesPerBlock; i++) {
             pieces.remove(i);
             makeRoom();
-            Piece piece = new Piece(DirectBuffers.allocate(1 << pieceBits + order >>> 3));
+            Piece piece = new Piece(DirectBuffers.allocate(1 << (pieceBits + order) >>> 3));
             if (old != 0) {
-                file.readPadded(old + ((i - firstPiece) << pieceBits + order >>> 3), piece.raw);
+                file.readPadded(old + ((i - firstPiece) << (pieceBits + order) >>> 3), piece.raw);
                 piece.raw.clear();
             }
             piece.dirty = true;
@@ -542,7 +606,7 @@ final class Allocator {
     }
 
     int tableClusters() {
-        return (int) ((long) table.length * Long.BYTES >>> clusterBits);
+        return (int) (((long) table.length * Long.BYTES) >>> clusterBits);
     }
 
     private BlockIOException tableTooLarge() {

@@ -47,7 +47,7 @@ final class ClusterMapper {
     private final HostFile file;
     private final HostFile dataFile;
     private volatile long l1TableOffset;
-    private final long l1Entries;
+    private volatile long l1Entries;
     private final Consumer<? super Warning> onWarning;
 
     private final int clusterBits;
@@ -417,9 +417,8 @@ final class ClusterMapper {
             TableEdits.Slice slice = edit(guestOffset);
             int index = (int) (guestOffset >>> clusterBits) & sliceEntryMask;
             if (header.isExtendedL2()) {
-                long stored = L2Entry.isCompressed(compact)
-                        ? compact
-                        : compact & (L2Entry.OFFSET_MASK | L2Entry.COPIED);
+                long stored =
+                        L2Entry.isCompressed(compact) ? compact : compact & (L2Entry.OFFSET_MASK | L2Entry.COPIED);
                 slice.raw.putLong(16 * index, stored).putLong(16 * index + 8, bitmap);
                 slice.entries[2 + sliceEntryMask + index] = bitmap;
                 slice.markDirty(16 * index, 16 * index + 16);
@@ -445,7 +444,9 @@ final class ClusterMapper {
         try {
             file.readTable("L2 table", tableOf(number), header.clusterSize(), offsetOf(number), raw);
             edited = new TableEdits.Slice(
-                    number, entries, ByteBuffer.allocate(raw.capacity()).put(raw.flip()).clear());
+                    number,
+                    entries,
+                    ByteBuffer.allocate(raw.capacity()).put(raw.flip()).clear());
         } finally {
             buffers.give(raw);
         }
@@ -496,9 +497,10 @@ final class ClusterMapper {
     }
 
     /** The L1 table lies elsewhere now, and what was known of any table counts no more; nothing waits to be written. */
-    void moved(long newL1TableOffset) {
+    void moved(long newL1TableOffset, long newL1Entries) {
         synchronized (edits()) {
             l1TableOffset = newL1TableOffset;
+            l1Entries = newL1Entries;
             for (int i = 0; i < slices.length; i++) {
                 TABLES.setRelease(slices, i, null);
             }
@@ -514,11 +516,11 @@ final class ClusterMapper {
     }
 
     private long tableOf(long number) throws IOException {
-        return L2Entry.offset(l1Entry(number >>> header.l2Bits() - sliceBits));
+        return L2Entry.offset(l1Entry(number >>> (header.l2Bits() - sliceBits)));
     }
 
     private long offsetOf(long number) throws IOException {
-        long inTable = number & ((1L << header.l2Bits() - sliceBits) - 1);
+        long inTable = number & ((1L << (header.l2Bits() - sliceBits)) - 1);
         return tableOf(number) + inTable * (header.l2EntryBytes() << sliceBits);
     }
 

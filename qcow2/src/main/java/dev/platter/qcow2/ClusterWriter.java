@@ -69,7 +69,7 @@ final class ClusterWriter {
         long stamp = tables.placed.readLock();
         try {
             long entry = mapper.lookup(at);
-            if (!tables.isInPlace(entry)) {
+            if (!TableWriter.isInPlace(entry)) {
                 return 0;
             }
             int inCluster = (int) at & (clusterSize - 1);
@@ -96,7 +96,7 @@ final class ClusterWriter {
         try {
             tables.begin();
             long entry = mapper.lookup(at);
-            if (tables.isInPlace(entry)) {
+            if (TableWriter.isInPlace(entry)) {
                 // another thread was here
                 return 0;
             }

@@ -182,7 +182,10 @@ public final class CreateOptions {
 
         /** Sets the bytes of a cluster: a power of two from 512 to 2 MiB. */
         public Builder clusterSize(int bytes) {
-            require(Integer.bitCount(bytes) == 1 && bytes >= 512 && bytes <= 2 << 20, "bytes", bytes,
+            require(
+                    Integer.bitCount(bytes) == 1 && bytes >= 512 && bytes <= 2 << 20,
+                    "bytes",
+                    bytes,
                     "no power of two from 512 to 2097152");
             clusterSize = bytes;
             return this;
@@ -190,7 +193,11 @@ public final class CreateOptions {
 
         /** Sets the bits of a refcount: a power of two from 1 to 64. */
         public Builder refcountBits(int bits) {
-            require(Integer.bitCount(bits) == 1 && bits >= 1 && bits <= 64, "bits", bits, "no power of two from 1 to 64");
+            require(
+                    Integer.bitCount(bits) == 1 && bits >= 1 && bits <= 64,
+                    "bits",
+                    bits,
+                    "no power of two from 1 to 64");
             refcountBits = bits;
             return this;
         }
@@ -258,16 +265,22 @@ public final class CreateOptions {
          */
         public CreateOptions build() {
             String problem = null;
-            if (version == 2 && (refcountBits != 16 || extendedL2 || lazyRefcounts || dataFile != null
-                    || compressionType != CompressionType.ZLIB)) {
-                problem = "refcounts of other than 16 bits, extended L2 entries, lazy refcounts, an external data file and"
-                        + " zstd need version 3 of the format (compat=1.1)";
+            if (version == 2
+                    && (refcountBits != 16
+                            || extendedL2
+                            || lazyRefcounts
+                            || dataFile != null
+                            || compressionType != CompressionType.ZLIB)) {
+                problem =
+                        "refcounts of other than 16 bits, extended L2 entries, lazy refcounts, an external data file and"
+                                + " zstd need version 3 of the format (compat=1.1)";
             } else if (extendedL2 && clusterSize < 16 << 10) {
                 problem = "extended L2 entries need clusters of 16 KiB or more";
             } else if (dataFileRaw && backingFile != null) {
                 problem = "a backing file and a raw external data file exclude each other";
             } else if (preallocation != Preallocation.OFF && backingFile != null) {
-                problem = "an image with a backing file cannot be preallocated: its clusters would hide what lies below";
+                problem =
+                        "an image with a backing file cannot be preallocated: its clusters would hide what lies below";
             }
             if (problem != null) {
                 throw new IllegalArgumentException(problem);

@@ -25,7 +25,9 @@ final class HeaderFields {
 
     /** The size of the disk and the L1 table for it. */
     void sizeAndL1Table(long bytes, int entries, long offset) throws IOException {
-        put(SIZE, ByteBuffer.allocate(24).putLong(bytes).putInt(0).putInt(entries).putLong(offset));
+        put(
+                SIZE,
+                ByteBuffer.allocate(24).putLong(bytes).putInt(0).putInt(entries).putLong(offset));
     }
 
     void refcountTable(long offset, int clusters) throws IOException {
@@ -42,11 +44,20 @@ final class HeaderFields {
 
     /** Everything that names tables, and the size of the disk, in one write. */
     void tables(
-            long size, int l1Size, long l1Offset, long refcountTable, int refcountTableClusters, int snapshots,
+            long size,
+            int l1Size,
+            long l1Offset,
+            long refcountTable,
+            int refcountTableClusters,
+            int snapshots,
             long snapshotsOffset)
             throws IOException {
-        ByteBuffer fields = ByteBuffer.allocate(48).putLong(size).putInt(0).putInt(l1Size).putLong(l1Offset);
-        fields.putLong(refcountTable).putInt(refcountTableClusters).putInt(snapshots).putLong(snapshotsOffset);
+        ByteBuffer fields =
+                ByteBuffer.allocate(48).putLong(size).putInt(0).putInt(l1Size).putLong(l1Offset);
+        fields.putLong(refcountTable)
+                .putInt(refcountTableClusters)
+                .putInt(snapshots)
+                .putLong(snapshotsOffset);
         put(SIZE, fields);
     }
 

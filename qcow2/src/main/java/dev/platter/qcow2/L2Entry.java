@@ -75,9 +75,9 @@ final class L2Entry {
             return INVALID;
         }
         if ((entry & ZERO_FLAG) != 0) {
-            return header.version() < 3 ? INVALID : offset == 0 ? ZERO : offset | ZERO_ALLOCATED | entry & kept;
+            return header.version() < 3 ? INVALID : offset == 0 ? ZERO : offset | ZERO_ALLOCATED | (entry & kept);
         }
-        return hasSpace(entry, header) ? offset | DATA | entry & kept : UNALLOCATED;
+        return hasSpace(entry, header) ? offset | DATA | (entry & kept) : UNALLOCATED;
     }
 
     /** Compacts an extended entry: one kind where all subclusters agree. */
@@ -93,15 +93,15 @@ final class L2Entry {
             return INVALID;
         }
         if (zero == ALL_SUBCLUSTERS) {
-            return space ? offset | ZERO_ALLOCATED | entry & kept : ZERO;
+            return space ? offset | ZERO_ALLOCATED | (entry & kept) : ZERO;
         }
         if (allocated == ALL_SUBCLUSTERS) {
-            return offset | DATA | entry & kept;
+            return offset | DATA | (entry & kept);
         }
         if (!space) {
             return bitmap == 0 ? UNALLOCATED : BARE_SUBCLUSTERS;
         }
-        return offset | SUBCLUSTERS | entry & kept;
+        return offset | SUBCLUSTERS | (entry & kept);
     }
 
     /** Returns a compact entry as an image without subclusters stores it. */
@@ -112,7 +112,7 @@ final class L2Entry {
         return switch (kind(compact)) {
             case UNALLOCATED -> 0;
             case ZERO -> ZERO_FLAG;
-            case ZERO_ALLOCATED -> compact & (OFFSET_MASK | COPIED) | ZERO_FLAG;
+            case ZERO_ALLOCATED -> (compact & (OFFSET_MASK | COPIED)) | ZERO_FLAG;
             case DATA -> compact & (OFFSET_MASK | COPIED);
             default -> throw new IllegalArgumentException("nobody writes entries of kind " + kind(compact));
         };

@@ -2,6 +2,7 @@ package dev.platter.qcow2;
 
 import dev.platter.core.LimitExceededException;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which clusters of the file hold metadata, so that no write of data and no other table ever lands there, whatever the
@@ -11,18 +12,20 @@ final class MetadataMap {
 
     /** What a cluster holds. */
     enum Kind {
-        HEADER("the header"),
-        REFCOUNT_TABLE("the refcount table"),
-        REFCOUNT_BLOCK("a refcount block"),
-        L1_TABLE("the L1 table"),
-        L2_TABLE("an L2 table"),
-        SNAPSHOT_TABLE("the snapshot table"),
-        SNAPSHOT_L1_TABLE("the L1 table of a snapshot"),
-        BITMAPS("the bitmaps");
+        HEADER(0, "the header"),
+        REFCOUNT_TABLE(1, "the refcount table"),
+        REFCOUNT_BLOCK(2, "a refcount block"),
+        L1_TABLE(3, "the L1 table"),
+        L2_TABLE(4, "an L2 table"),
+        SNAPSHOT_TABLE(5, "the snapshot table"),
+        SNAPSHOT_L1_TABLE(6, "the L1 table of a snapshot"),
+        BITMAPS(7, "the bitmaps");
 
+        private final int code;
         private final String words;
 
-        Kind(String words) {
+        Kind(int code, String words) {
+            this.code = code;
             this.words = words;
         }
 
@@ -32,6 +35,7 @@ final class MetadataMap {
         }
     }
 
+    /** By their codes. */
     private static final Kind[] KINDS = Kind.values();
 
     /** Enough for disks of 1 PiB with clusters of 64 KiB, and 18 MiB of heap. */
@@ -60,6 +64,7 @@ final class MetadataMap {
     }
 
     /** Returns what a cluster holds, or null if it is not metadata. */
+    @Nullable
     Kind get(long cluster) {
         Slots now = slots;
         int mask = now.keys.length - 1;
@@ -86,7 +91,7 @@ final class MetadataMap {
         while (now.keys[i] >= 0 && now.keys[i] != cluster) {
             i = i + 1 & mask;
         }
-        now.kinds[i] = (byte) kind.ordinal();
+        now.kinds[i] = (byte) kind.code;
         if (now.keys[i] != cluster) {
             now.keys[i] = cluster;
             used++;
@@ -133,6 +138,6 @@ final class MetadataMap {
     }
 
     private static int slot(long cluster, int mask) {
-        return (int) (cluster * 0x9e3779b97f4a7c15L >>> 40) & mask;
+        return (int) ((cluster * 0x9e3779b97f4a7c15L) >>> 40) & mask;
     }
 }

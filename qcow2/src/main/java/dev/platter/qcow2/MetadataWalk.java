@@ -34,8 +34,7 @@ final class MetadataWalk {
             claimRange(header.snapshotsOffset(), end - header.snapshotsOffset(), MetadataMap.Kind.SNAPSHOT_TABLE);
         }
         for (Snapshot snapshot : snapshots) {
-            claimRange(
-                    snapshot.l1TableOffset(), snapshot.l1Size() * Long.BYTES, MetadataMap.Kind.SNAPSHOT_L1_TABLE);
+            claimRange(snapshot.l1TableOffset(), snapshot.l1Size() * Long.BYTES, MetadataMap.Kind.SNAPSHOT_L1_TABLE);
         }
         HeaderExtensions.BitmapDirectoryLocation directory = header.extensions().bitmaps();
         if (!bitmaps.isEmpty() && directory != null) {

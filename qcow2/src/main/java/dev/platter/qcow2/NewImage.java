@@ -15,8 +15,14 @@ final class NewImage {
     private static final int V3_LENGTH = 112;
     private static final int FEATURE_ENTRY = 48;
     private static final String[] FEATURES = {
-        "\0\0dirty bit", "\0\1corrupt bit", "\0\2external data file", "\0\3compression type", "\0\4extended L2 entries",
-        "\1\0lazy refcounts", "\2\0bitmaps", "\2\1raw external data"
+        "\0\0dirty bit",
+        "\0\1corrupt bit",
+        "\0\2external data file",
+        "\0\3compression type",
+        "\0\4extended L2 entries",
+        "\1\0lazy refcounts",
+        "\2\0bitmaps",
+        "\2\1raw external data"
     };
 
     private final CreateOptions options;
@@ -75,7 +81,7 @@ final class NewImage {
     private void writeRefcounts(Storage storage, long clusters) throws IOException {
         int order = Integer.numberOfTrailingZeros(options.refcountBits());
         ByteBuffer block = ByteBuffer.allocate(clusterSize);
-        int perBlock = (int) (clusterSize * 8L >>> order);
+        int perBlock = (int) ((clusterSize * 8L) >>> order);
         for (long i = 0; i < blocks; i++) {
             block.clear();
             for (int k = 0; k < perBlock; k++) {
@@ -89,10 +95,14 @@ final class NewImage {
         ByteBuffer bytes = ByteBuffer.allocate(clusterSize);
         boolean version3 = options.version() == 3;
         long incompatible = (options.dataFile() == null ? 0 : Qcow2Header.INCOMPAT_DATA_FILE)
-                | (options.compressionType() == CreateOptions.CompressionType.ZLIB ? 0 : Qcow2Header.INCOMPAT_COMPRESSION)
+                | (options.compressionType() == CreateOptions.CompressionType.ZLIB
+                        ? 0
+                        : Qcow2Header.INCOMPAT_COMPRESSION)
                 | (options.extendedL2() ? Qcow2Header.INCOMPAT_EXTENDED_L2 : 0);
         bytes.putInt(Qcow2Header.MAGIC).putInt(options.version()).position(20);
-        bytes.putInt(Integer.numberOfTrailingZeros(clusterSize)).putLong(options.size()).putInt(0);
+        bytes.putInt(Integer.numberOfTrailingZeros(clusterSize))
+                .putLong(options.size())
+                .putInt(0);
         bytes.putInt((int) l1Entries).putLong((1 + tableClusters + blocks) * clusterSize);
         bytes.putLong(clusterSize).putInt((int) tableClusters).putInt(0).putLong(0);
         if (version3) {
@@ -137,8 +147,8 @@ final class NewImage {
     private BlockIOException tooLong() {
         return new BlockIOException(
                 BlockIOException.Kind.NOT_SUPPORTED,
-                "the names of backing file and data file do not fit into the header, which is a cluster of " + clusterSize
-                        + " bytes",
+                "the names of backing file and data file do not fit into the header, which is a cluster of "
+                        + clusterSize + " bytes",
                 null);
     }
 

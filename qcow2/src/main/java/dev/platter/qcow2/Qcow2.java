@@ -32,7 +32,8 @@ public final class Qcow2 {
         image.requirePossible(String.valueOf(file.getFileName()));
         boolean existed = options.overwrite() && Files.exists(file);
         if (!existed) {
-            Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW).close();
+            Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
+                    .close();
         }
         boolean done = false;
         try {
@@ -119,7 +120,8 @@ public final class Qcow2 {
      * @param idOrName looked up as an id first, then as a name
      */
     public static void applySnapshot(Path file, OpenOptions options, String idOrName) throws IOException {
-        OpenOptions writable = options.toBuilder().format("qcow2").writable(true).build();
+        OpenOptions writable =
+                options.toBuilder().format("qcow2").writable(true).build();
         try (DiskImage image = DiskImages.open(file, writable)) {
             ((Qcow2Image) image).applyAndClose(idOrName);
         }
@@ -134,7 +136,8 @@ public final class Qcow2 {
      *     be resized
      */
     public static void resize(Path file, OpenOptions options, long size, boolean shrink) throws IOException {
-        OpenOptions writable = options.toBuilder().format("qcow2").writable(true).build();
+        OpenOptions writable =
+                options.toBuilder().format("qcow2").writable(true).build();
         try (DiskImage image = DiskImages.open(file, writable)) {
             resize(image, size, shrink);
         }

@@ -5,7 +5,6 @@ import dev.platter.core.DiskImageFormat;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReferenceResolver;
 import dev.platter.core.Storage;
-import dev.platter.core.UnsupportedFeatureException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 

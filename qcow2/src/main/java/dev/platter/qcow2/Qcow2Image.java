@@ -1,10 +1,13 @@
 package dev.platter.qcow2;
 
+import com.google.common.collect.ConcurrentHashMultiset;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Multiset;
 import com.google.common.io.Closer;
 import com.google.common.math.LongMath;
 import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockIOException;
 import dev.platter.core.Bounds;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
@@ -24,13 +27,10 @@ import dev.platter.core.Storage;
 import dev.platter.core.UnsupportedFeatureException;
 import dev.platter.core.Warning;
 import dev.platter.core.ZeroMode;
-import com.google.common.collect.ConcurrentHashMultiset;
-import com.google.common.collect.Multiset;
-import dev.platter.core.BlockIOException;
 import java.io.IOException;
-import java.time.Instant;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -159,12 +159,10 @@ final class Qcow2Image implements Qcow2Disk {
                         + ": the image is marked as corrupt; it can be read, but not written before it is repaired");
             }
             if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-                throw new UnsupportedFeatureException(
-                        file.name() + ": the contents are encrypted (" + Encryption.name(header)
-                                + "); such an image cannot be written yet");
+                throw new UnsupportedFeatureException(file.name() + ": the contents are encrypted ("
+                        + Encryption.name(header) + "); such an image cannot be written yet");
             }
-            if (header.hasDataFile()
-                    && header.extensions().dataFile() == null) {
+            if (header.hasDataFile() && header.extensions().dataFile() == null) {
                 throw new CorruptImageException(file.name() + ": the image does not name its external data file");
             }
         }
@@ -295,11 +293,10 @@ final class Qcow2Image implements Qcow2Disk {
         metadata.put(0, MetadataMap.Kind.HEADER);
         Allocator allocator = Allocator.open(header, file, fields, metadata);
         new MetadataWalk(header, file, allocator).claim(snapshots, bitmaps);
-        TableWriter tables =
-                new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields);
+        TableWriter tables = new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields);
         ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
         ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
-        Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros);
+        Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
         return new ImageWriter(tables, clusters, zeros, resize);
     }
 
@@ -514,7 +511,8 @@ final class Qcow2Image implements Qcow2Disk {
         if (snapshot.info().diskSize() != header.size()) {
             throw new BlockIOException(
                     BlockIOException.Kind.NOT_SUPPORTED,
-                    description() + ": snapshot " + Printable.quote(snapshot.info().name()) + " has a disk of "
+                    description() + ": snapshot "
+                            + Printable.quote(snapshot.info().name()) + " has a disk of "
                             + snapshot.info().diskSize() + " bytes, this one has " + header.size()
                             + " bytes, which cannot change while it is open",
                     null);
@@ -559,7 +557,8 @@ final class Qcow2Image implements Qcow2Disk {
         if (openSnapshots.contains(snapshot.info().id())) {
             throw new BlockIOException(
                     BlockIOException.Kind.BUSY,
-                    description() + ": snapshot " + Printable.quote(snapshot.info().name()) + " is open",
+                    description() + ": snapshot "
+                            + Printable.quote(snapshot.info().name()) + " is open",
                     null);
         }
         changeSnapshots(edit -> edit.delete(snapshots, snapshot));

@@ -2,8 +2,8 @@ package dev.platter.qcow2;
 
 import dev.platter.core.CheckListener;
 import dev.platter.core.DirectBuffers;
-import dev.platter.core.Limits;
 import dev.platter.core.LimitExceededException;
+import dev.platter.core.Limits;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -49,8 +49,8 @@ final class Qcow2Repair {
         new OwnFlags(now, file).set();
         file.sync();
         if (header.version() >= 3) {
-            fields.incompatibleFeatures(header.incompatibleFeatures()
-                    & ~(Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT));
+            fields.incompatibleFeatures(
+                    header.incompatibleFeatures() & ~(Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT));
         }
         file.sync();
     }
@@ -67,7 +67,8 @@ final class Qcow2Repair {
 
     private void lower(Refcounts refcounts, long cluster, long references) throws IOException {
         long inBlock = cluster & ((1L << blockBits) - 1);
-        long at = (refcounts.tableEntry((int) (cluster >>> blockBits)) & Refcounts.OFFSET_MASK) + (inBlock << order >>> 3);
+        long at = (refcounts.tableEntry((int) (cluster >>> blockBits)) & Refcounts.OFFSET_MASK)
+                + (inBlock << order >>> 3);
         ByteBuffer raw = ByteBuffer.allocate(Math.max(1, 1 << order >>> 3));
         file.readPadded(at, raw);
         Refcounts.put(raw, order >= 3 ? 0 : (int) inBlock & ((8 >>> order) - 1), order, references);
@@ -211,7 +212,9 @@ final class Qcow2Repair {
             for (int i = 0; i < raw.limit(); i += entryBytes) {
                 long entry = raw.getLong(i);
                 long offset = L2Entry.offset(entry);
-                if (inDataFile || offset == 0 || (offset & (header.clusterSize() - 1)) != 0 && !L2Entry.isCompressed(entry)) {
+                if (inDataFile
+                        || offset == 0
+                        || ((offset & (header.clusterSize() - 1)) != 0 && !L2Entry.isCompressed(entry))) {
                     continue;
                 }
                 boolean own = !L2Entry.isCompressed(entry)

@@ -191,8 +191,7 @@ final class Refcounts {
             case 4 -> part.getShort(index << 1) & 0xffff;
             case 5 -> part.getInt(index << 2) & 0xffff_ffffL;
             case 6 -> part.getLong(index << 3);
-            default ->
-                (part.get(index << order >>> 3) & 0xff) >>> ((index << order) & 7) & ((1 << (1 << order)) - 1);
+            default -> (part.get(index << order >>> 3) & 0xff) >>> ((index << order) & 7) & ((1 << (1 << order)) - 1);
         };
     }
 
@@ -207,7 +206,7 @@ final class Refcounts {
                 int at = index << order >>> 3;
                 int shift = (index << order) & 7;
                 int mask = ((1 << (1 << order)) - 1) << shift;
-                part.put(at, (byte) (part.get(at) & ~mask | value << shift & mask));
+                part.put(at, (byte) ((part.get(at) & ~mask) | (value << shift & mask)));
             }
         }
     }

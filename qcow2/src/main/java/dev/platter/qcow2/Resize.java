@@ -1,10 +1,12 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gives the disk another size, or every cluster of an empty disk its place. Nobody else uses the image, and whoever resizes
@@ -21,6 +23,7 @@ final class Resize {
     private final TableWriter tables;
     private final ClusterWriter clusters;
     private final ZeroWriter zeros;
+    private final @Nullable BlockDevice backing;
     private final int clusterBits;
     private final int clusterSize;
     private final boolean ownDataFile;
@@ -33,7 +36,9 @@ final class Resize {
             ClusterReader reader,
             TableWriter tables,
             ClusterWriter clusters,
-            ZeroWriter zeros) {
+            ZeroWriter zeros,
+            @Nullable BlockDevice backing) {
+        this.backing = backing;
         this.header = header;
         this.file = file;
         this.dataFile = dataFile;
@@ -55,9 +60,10 @@ final class Resize {
             for (long at = 0; at < header.size(); ) {
                 tables.ensureTable(at);
                 long stop = Math.min(header.size(), mapper.sliceEnd(at));
-                int wanted = (int) (stop - at + clusterSize - 1 >>> clusterBits);
+                int wanted = (int) ((stop - at + clusterSize - 1) >>> clusterBits);
                 long first = at >>> clusterBits;
-                Allocator.Run run = ownDataFile ? new Allocator.Run(first, wanted) : tables.allocator.allocateUpTo(wanted);
+                Allocator.Run run =
+                        ownDataFile ? new Allocator.Run(first, wanted) : tables.allocator.allocateUpTo(wanted);
                 tables.needBarrier();
                 long host = run.cluster() << clusterBits;
                 long end = host + ((long) run.count() << clusterBits);
@@ -98,36 +104,65 @@ final class Resize {
     }
 
     private void grow(long size) throws IOException {
-        clearTail();
+        long entries = header.l1EntriesFor(size);
+        if (entries > Qcow2Header.MAX_L1_BYTES / Long.BYTES) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    file.name() + ": a disk of " + size + " bytes is too large for clusters of " + clusterSize
+                            + " bytes",
+                    null);
+        }
+        boolean hides = backing != null && backing.size() > header.size();
+        if (hides && header.version() < 3) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    file.name() + ": its backing file is larger than its disk and would show where the disk grows;"
+                            + " in version 2 of the format nothing can hide it",
+                    null);
+        }
+        // all of the table counts from here on, also what the disk has not needed
+        mapper.moved(header.l1TableOffset(), header.l1Size());
+        clearTail(hides);
+        // tables may map more than the disk has
+        long capacity = Math.min(wholeClusters(size), (long) header.l1Size() << (clusterBits + header.l2Bits()));
+        for (long at = wholeClusters(header.size()); at < capacity; ) {
+            at = dropEntries(at, capacity);
+        }
         tables.commit();
         tables.commit();
         if (tables.isRawDataFile()) {
             dataFile.storage().setSize(size);
         }
-        long entries = header.l1EntriesFor(size);
-        if (entries <= header.l1Size()) {
-            tables.fields.size(size);
-            tables.sync();
-            return;
+        if (entries > header.l1Size()) {
+            growL1Table((int) entries);
         }
-        if (entries > Qcow2Header.MAX_L1_BYTES / Long.BYTES) {
-            throw new BlockIOException(
-                    BlockIOException.Kind.NOT_SUPPORTED,
-                    file.name() + ": a disk of " + size + " bytes is too large for clusters of " + clusterSize + " bytes",
-                    null);
+        if (hides && backing != null) {
+            zeros.zeroClusters(wholeClusters(header.size()), wholeClusters(Math.min(size, backing.size())));
+            tables.commit();
         }
-        int clusters = (int) (entries * Long.BYTES + clusterSize - 1 >>> clusterBits);
-        long place = tables.allocator.allocate(clusters);
-        tables.allocator.claim(place, clusters, MetadataMap.Kind.L1_TABLE);
+        tables.fields.size(size);
+        tables.sync();
+    }
+
+    private long wholeClusters(long bytes) {
+        return (bytes + clusterSize - 1) & -clusterSize;
+    }
+
+    private void growL1Table(int entries) throws IOException {
+        int clusterCount = (entries * Long.BYTES + clusterSize - 1) >>> clusterBits;
+        long place = tables.allocator.allocate(clusterCount);
+        tables.allocator.claim(place, clusterCount, MetadataMap.Kind.L1_TABLE);
         long oldBytes = (long) header.l1Size() * Long.BYTES;
         copy(header.l1TableOffset(), place << clusterBits, oldBytes);
-        file.writeZeros((place << clusterBits) + oldBytes, ((long) clusters << clusterBits) - oldBytes);
+        file.writeZeros((place << clusterBits) + oldBytes, ((long) clusterCount << clusterBits) - oldBytes);
         tables.allocator.write();
         tables.sync();
-        tables.fields.sizeAndL1Table(size, (int) entries, place << clusterBits);
+        tables.fields.sizeAndL1Table(header.size(), entries, place << clusterBits);
         tables.sync();
+        mapper.moved(place << clusterBits, entries);
         if (oldBytes > 0) {
-            tables.allocator.add(header.l1TableOffset() >>> clusterBits, (oldBytes + clusterSize - 1) >>> clusterBits, -1);
+            tables.allocator.add(
+                    header.l1TableOffset() >>> clusterBits, (oldBytes + clusterSize - 1) >>> clusterBits, -1);
         }
     }
 
@@ -141,21 +176,31 @@ final class Resize {
     }
 
     /** What the last cluster has behind the end of the disk would come to light: qemu leaves the guest's old bytes there. */
-    private void clearTail() throws IOException {
+    private void clearTail(boolean hides) throws IOException {
         int used = (int) header.size() & (clusterSize - 1);
         if (used == 0) {
             return;
         }
         long last = header.size() - used;
         long entry = mapper.lookup(last);
-        if (tables.isInPlace(entry)) {
+        if (TableWriter.isInPlace(entry)) {
             tables.requireData(L2Entry.offset(entry), clusterSize);
             dataFile.writeZeros(L2Entry.offset(entry) + used, clusterSize - used);
-        } else if (L2Entry.isCompressed(entry) || tables.hasPlace(entry)) {
-            // a new place gets zeros behind the end
+            return;
+        }
+        int kind = L2Entry.kind(entry);
+        if (L2Entry.isCompressed(entry) || hides || kind == L2Entry.DATA || kind == L2Entry.SUBCLUSTERS) {
+            // written again, the last sector gets zeros behind it as far as its cluster or subcluster goes
             ByteBuffer sector = ByteBuffer.allocate(512);
             reader.read(header.size() - 512, sector);
             clusters.write(header.size() - 512, sector.flip());
+        }
+        if (header.isExtendedL2()) {
+            int subclusterSize = clusterSize / SubclusterWriter.SUBCLUSTERS;
+            long from = (header.size() + subclusterSize - 1) & -subclusterSize;
+            if (from < last + clusterSize && L2Entry.kind(mapper.lookup(last)) != L2Entry.DATA) {
+                zeros.zeroClusters(from, last + clusterSize);
+            }
         }
     }
 

@@ -73,8 +73,7 @@ final class SnapshotEdit {
         for (Snapshot snapshot : snapshots) {
             highest = Math.max(highest, number(snapshot.info().id()));
         }
-        SnapshotInfo info = new SnapshotInfo(
-                Long.toString(highest + 1), name, 0, seconds, nanos, 0, -1, header.size());
+        SnapshotInfo info = new SnapshotInfo(Long.toString(highest + 1), name, 0, seconds, nanos, 0, -1, header.size());
         change(() -> {
             long active = allocateTable(header.l1Size(), MetadataMap.Kind.L1_TABLE);
             long kept = allocateTable(header.l1Size(), MetadataMap.Kind.SNAPSHOT_L1_TABLE);
@@ -92,7 +91,8 @@ final class SnapshotEdit {
         snapshot.requireReadable(header, file);
         long size = snapshot.info().diskSize();
         if (header.version() < 3 && size != header.size()) {
-            throw new DiskImageException(file.name() + ": snapshot " + Printable.quote(snapshot.info().name())
+            throw new DiskImageException(file.name() + ": snapshot "
+                    + Printable.quote(snapshot.info().name())
                     + " has a disk of " + size + " bytes, the image has one of " + header.size()
                     + ": in version 2 of the format it cannot be applied");
         }
@@ -181,7 +181,7 @@ final class SnapshotEdit {
     }
 
     private long clustersNeeded() {
-        long l1 = ((long) header.l1Size() * Long.BYTES >>> clusterBits) + 1;
+        long l1 = (((long) header.l1Size() * Long.BYTES) >>> clusterBits) + 1;
         return 2 * l1 + header.l1Size() + MAX_SNAPSHOTS * 16 / clusterSize + 64;
     }
 
@@ -190,7 +190,7 @@ final class SnapshotEdit {
     }
 
     private long allocateRange(long bytes, MetadataMap.Kind kind) throws IOException {
-        int clusters = (int) (bytes + clusterSize - 1 >>> clusterBits);
+        int clusters = (int) ((bytes + clusterSize - 1) >>> clusterBits);
         long first = allocator.allocate(clusters);
         for (long i = first; i < first + clusters; i++) {
             allocator.claimNew(i, kind);
@@ -202,7 +202,7 @@ final class SnapshotEdit {
     private void releaseRange(long offset, long bytes) throws IOException {
         if (bytes > 0) {
             long first = offset >>> clusterBits;
-            allocator.add(first, (offset + bytes - 1 >>> clusterBits) - first + 1, -1);
+            allocator.add(first, ((offset + bytes - 1) >>> clusterBits) - first + 1, -1);
         }
     }
 
@@ -244,9 +244,8 @@ final class SnapshotEdit {
 
     private long requireAligned(long entry) throws CorruptImageException {
         if ((L2Entry.offset(entry) & (clusterSize - 1)) != 0) {
-            throw new CorruptImageException(
-                    file.name() + ": an L2 table is said to be at " + L2Entry.offset(entry)
-                            + ", which is not aligned to the cluster size " + clusterSize);
+            throw new CorruptImageException(file.name() + ": an L2 table is said to be at " + L2Entry.offset(entry)
+                    + ", which is not aligned to the cluster size " + clusterSize);
         }
         return entry;
     }
@@ -406,8 +405,7 @@ final class SnapshotEdit {
     private long writeTable(List<Snapshot> before, List<Snapshot> snapshots) throws IOException {
         if (!before.isEmpty()) {
             Snapshot last = before.get(before.size() - 1);
-            releaseRange(
-                    header.snapshotsOffset(), last.tableOffset() + last.entryBytes() - header.snapshotsOffset());
+            releaseRange(header.snapshotsOffset(), last.tableOffset() + last.entryBytes() - header.snapshotsOffset());
         }
         if (snapshots.isEmpty()) {
             return 0;

@@ -50,8 +50,8 @@ final class SubclusterWriter {
         int length = (int) Math.min(from.remaining(), first + clusterSize - at);
         long bitmap = mapper.subclusters(at);
         int kind = L2Entry.isCompressed(entry) ? L2Entry.DATA : L2Entry.kind(entry);
-        boolean hasPlace = !L2Entry.isCompressed(entry) && L2Entry.offset(entry) != 0
-                || ownDataFile && kind == L2Entry.SUBCLUSTERS;
+        boolean hasPlace = (!L2Entry.isCompressed(entry) && L2Entry.offset(entry) != 0)
+                || (ownDataFile && kind == L2Entry.SUBCLUSTERS);
         boolean own = hasPlace && entry < 0;
         if (kind == L2Entry.ZERO_ALLOCATED || kind == L2Entry.ZERO) {
             bitmap = ALL_ZERO;
@@ -111,7 +111,7 @@ final class SubclusterWriter {
         return (1L << end) - (1L << start);
     }
 
-    /** As {@link #writeAround}, up to borders inside one cluster. */
+    /** As around new clusters, up to borders inside one cluster. */
     private void writeBetween(
             long first, long start, long end, long at, int length, long host, boolean fresh, ByteBuffer from)
             throws IOException {
@@ -120,7 +120,7 @@ final class SubclusterWriter {
         int tail = (int) Math.max(0, guestEnd - (at + length));
         int padding = (int) (end - Math.max(guestEnd, at + length));
         boolean headNeeded = head > 0 && !(fresh && clusters.isZero(start, head));
-        boolean tailNeeded = tail > 0 && !(fresh && clusters.isZero(at + length, tail)) || padding > 0 && !fresh;
+        boolean tailNeeded = (tail > 0 && !(fresh && clusters.isZero(at + length, tail))) || (padding > 0 && !fresh);
         long place = host + (start - first);
         if (!headNeeded && !tailNeeded) {
             clusters.writeData(place + head, length, from);

@@ -134,7 +134,7 @@ final class TableWriter {
     void requireWhole() throws CorruptImageException {
         CorruptImageException problem = broken;
         if (problem != null) {
-            throw new CorruptImageException(problem.getMessage(), problem);
+            throw new CorruptImageException(String.valueOf(problem.getMessage()), problem);
         }
     }
 
@@ -329,7 +329,8 @@ final class TableWriter {
             SnapshotEdit edit = new SnapshotEdit(Qcow2Header.read(file.storage()), file, allocator, fields);
             try {
                 change.make(edit);
-                mapper.moved(Qcow2Header.read(file.storage()).l1TableOffset());
+                Qcow2Header now = Qcow2Header.read(file.storage());
+                mapper.moved(now.l1TableOffset(), now.l1EntriesFor(now.size()));
                 compressed.forget();
             } finally {
                 placed.unlockWrite(stamp);

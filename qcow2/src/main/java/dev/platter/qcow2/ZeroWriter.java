@@ -13,8 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ZeroWriter {
     private static final int SUBCLUSTERS = SubclusterWriter.SUBCLUSTERS;
-    private static final ByteBuffer ZEROS =
-            ByteBuffer.allocateDirect(64 << 10).asReadOnlyBuffer();
+    private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 << 10).asReadOnlyBuffer();
 
     private final Qcow2Header header;
     private final HostFile file;
@@ -66,6 +65,13 @@ final class ZeroWriter {
         }
     }
 
+    /** Makes whole clusters, or subclusters of one, read as zeros, also behind the end of the disk; version 3 only. */
+    void zeroClusters(long from, long to) throws IOException {
+        for (long at = from; at < to; ) {
+            at = changeEntries(at, to, false);
+        }
+    }
+
     private void requireFast(long from, long to) throws IOException {
         if (from < to && !clusters.isZero(from, to - from)) {
             throw new NotFasterException(file.name());
@@ -79,7 +85,10 @@ final class ZeroWriter {
             long first = at & -border;
             long last = Math.min(first + border, header.size());
             boolean byEntries = header.version() >= 3 || backing == null;
-            if (byEntries && clusters.isZero(first, at - first) && clusters.isZero(stop, last - stop) && hasNoData(first)) {
+            if (byEntries
+                    && clusters.isZero(first, at - first)
+                    && clusters.isZero(stop, last - stop)
+                    && hasNoData(first)) {
                 changeEntries(first, first + border, mode.mayUnmap());
             } else if (mode.isFast()) {
                 requireFast(at, stop);
@@ -104,7 +113,7 @@ final class ZeroWriter {
     }
 
     void discard(long offset, long length) throws IOException {
-        if (header.version() < 3 && backing != null || tables.isRawDataFile()) {
+        if ((header.version() < 3 && backing != null) || tables.isRawDataFile()) {
             // it would come to light what lies below, or the raw file would not be the disk any more
             tables.requireWhole();
             return;
@@ -170,7 +179,7 @@ final class ZeroWriter {
             boolean hasPlace = !compressedNow && tables.hasPlace(entry);
             long zero = drop || !hasPlace
                     ? L2Entry.ZERO
-                    : entry & (L2Entry.OFFSET_MASK | L2Entry.COPIED) | L2Entry.ZERO_ALLOCATED;
+                    : (entry & (L2Entry.OFFSET_MASK | L2Entry.COPIED)) | L2Entry.ZERO_ALLOCATED;
             if (zero != entry) {
                 tables.change(first, zero, header.isExtendedL2() ? SubclusterWriter.ALL_ZERO : 0);
                 if (drop) {
@@ -184,7 +193,7 @@ final class ZeroWriter {
         }
         long bitmap = SubclusterWriter.bitmapOf(mapper, first, entry);
         long touched = SubclusterWriter.bits(first, at, end, clusterSize / SUBCLUSTERS);
-        long changed = bitmap & ~touched | touched << 32;
+        long changed = (bitmap & ~touched) | touched << 32;
         long stored = entry & (L2Entry.OFFSET_MASK | L2Entry.COPIED);
         tables.change(first, L2Entry.compactExtended(stored, changed, header, L2Entry.COPIED), changed);
         return true;

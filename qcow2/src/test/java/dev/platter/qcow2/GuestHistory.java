@@ -25,6 +25,7 @@ import java.util.Random;
  */
 final class GuestHistory {
     static final int SECTOR = 512;
+    private static final List<ZeroMode> MODES = List.of(ZeroMode.values());
 
     private final Qcow2Disk device;
     private final CrashStorage storage;
@@ -34,7 +35,19 @@ final class GuestHistory {
     private long tag;
 
     /** From one moment to another: a flush, or new contents of sectors. */
-    private record Event(int begin, int end, int firstSector, byte[][] sectors) {
+    private static final class Event {
+        final int begin;
+        final int end;
+        final int firstSector;
+        final byte[][] sectors;
+
+        Event(int begin, int end, int firstSector, byte[][] sectors) {
+            this.begin = begin;
+            this.end = end;
+            this.firstSector = firstSector;
+            this.sectors = sectors;
+        }
+
         boolean isFlush() {
             return sectors.length == 0;
         }
@@ -100,7 +113,7 @@ final class GuestHistory {
                 events.add(new Event(begin, storage.moment(), 0, new byte[0][]));
             }
             case 1, 2 -> {
-                ZeroMode mode = ZeroMode.values()[random.nextInt(4)];
+                ZeroMode mode = MODES.get(random.nextInt(MODES.size()));
                 try {
                     device.writeZeroes((long) first * SECTOR, (long) count * SECTOR, mode, Durability.NONE);
                 } catch (NotFasterException e) {

@@ -63,8 +63,8 @@ final class RepairTest {
         damageRefcounts(image, new Random(1));
         CrashStorage storage = new CrashStorage("dirty.qcow2", image);
 
-        try (DiskImage opened = DiskImages.open(
-                storage, OpenOptions.builder().writable(true).build())) {
+        try (DiskImage opened =
+                DiskImages.open(storage, OpenOptions.builder().writable(true).build())) {
             assertThat(opened.warnings())
                     .anySatisfy(warning -> assertThat(warning.text()).contains("made anew"));
             opened.write(123, ByteBuffer.allocate(7), Durability.FUA);
@@ -81,7 +81,8 @@ final class RepairTest {
         int table = (int) header.refcountTableOffset();
         int block = (int) bytes.getLong(table);
         for (int i = 0; i < 20; i++) {
-            image[block + random.nextInt(Math.min(header.clusterSize(), image.length - block))] = (byte) random.nextInt();
+            image[block + random.nextInt(Math.min(header.clusterSize(), image.length - block))] =
+                    (byte) random.nextInt();
         }
         if (random.nextInt(4) == 0) {
             bytes.putLong(table, 0);
@@ -91,8 +92,7 @@ final class RepairTest {
     private static void leak(CrashStorage storage, Random random) throws IOException {
         Qcow2Header header = Qcow2Header.read(storage);
         HostFile file = new HostFile(storage, header.clusterSize(), OpenOptions.defaults());
-        Allocator allocator =
-                Allocator.open(header, file, new HeaderFields(file), new MetadataMap("leaking.qcow2"));
+        Allocator allocator = Allocator.open(header, file, new HeaderFields(file), new MetadataMap("leaking.qcow2"));
         for (int i = 1 + random.nextInt(20); i > 0; i--) {
             long cluster = allocator.allocate(1);
             file.writeZeros(cluster << header.clusterBits(), header.clusterSize());

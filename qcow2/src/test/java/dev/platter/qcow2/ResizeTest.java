@@ -27,9 +27,10 @@ final class ResizeTest {
             byte[] start = StartImage.random(random);
             CrashStorage storage = new CrashStorage("resized.qcow2", start);
             byte[] before = disk(start);
-            long size = 512L * (random.nextInt(3) == 0
-                    ? 1 + random.nextInt(before.length / 512)
-                    : before.length / 512 + random.nextInt(20_000));
+            long size = 512L
+                    * (random.nextInt(3) == 0
+                            ? 1 + random.nextInt(before.length / 512)
+                            : before.length / 512 + random.nextInt(20_000));
             try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
                 Qcow2.resize(image, size, true);
             } catch (BlockIOException e) {
@@ -48,8 +49,8 @@ final class ResizeTest {
 
     @Test
     void whatWasCutOffDoesNotComeBack() throws IOException {
-        CrashStorage storage =
-                new CrashStorage("resized.qcow2", new Qcow2Builder(3, 12, 8 * 4096).data(0, 1).build());
+        CrashStorage storage = new CrashStorage(
+                "resized.qcow2", new Qcow2Builder(3, 12, 8 * 4096).data(0, 1).build());
         for (long size : new long[] {512, 8192}) {
             try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
                 Qcow2.resize(image, size, true);

@@ -1,7 +1,12 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.Durability;
+import dev.platter.core.OpenOptions;
 import dev.platter.testkit.CrashStorage;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.Random;
 
 /** Images to begin with, of every layout. */
@@ -11,13 +16,33 @@ final class StartImage {
 
     /** Returns an image with something in it, or a new one. */
     static byte[] random(Random random) throws IOException {
-        return random.nextInt(3) == 0 ? created(random) : built(random);
+        return switch (random.nextInt(24)) {
+            case 0 -> nearlyFullTable(random);
+            case 1, 2, 3, 4, 5, 6, 7 -> created(random);
+            default -> built(random);
+        };
+    }
+
+    /** A file whose refcount table is about to need another cluster: with 64 bits and 512 bytes, at 2 MiB. */
+    private static byte[] nearlyFullTable(Random random) throws IOException {
+        CreateOptions options =
+                CreateOptions.builder(3 << 20).clusterSize(512).refcountBits(64).build();
+        CrashStorage storage = new CrashStorage("full", new byte[0]);
+        new NewImage(options).write(storage);
+        OpenOptions writable = OpenOptions.builder().writable(true).build();
+        try (DiskImage image = DiskImages.open(storage, writable)) {
+            byte[] bytes = new byte[(1 << 20) + (900 << 10)];
+            random.nextBytes(bytes);
+            image.write(0, ByteBuffer.wrap(bytes), Durability.NONE);
+        }
+        return storage.contents();
     }
 
     private static byte[] created(Random random) throws IOException {
         boolean extended = random.nextInt(4) == 0;
         int clusterSize = extended ? 16 << 10 : 512 << random.nextInt(5);
-        CreateOptions options = CreateOptions.builder(clusterSize * (4L + random.nextInt(extended ? 8 : 60)) + 512L * random.nextInt(2))
+        CreateOptions options = CreateOptions.builder(
+                        clusterSize * (4L + random.nextInt(extended ? 8 : 60)) + 512L * random.nextInt(2))
                 .clusterSize(clusterSize)
                 .extendedL2(extended)
                 .refcountBits(1 << random.nextInt(7))

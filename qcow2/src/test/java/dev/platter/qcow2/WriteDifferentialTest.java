@@ -87,7 +87,7 @@ final class WriteDifferentialTest {
             boolean extended = !old && random.nextInt(3) == 0;
             int bits = extended ? 14 + random.nextInt(3) : 9 + random.nextInt(8);
             size = (long) (1 + random.nextInt(40)) << bits;
-            size += random.nextInt(3) == 0 ? SECTOR * (long) random.nextInt(1 << bits - 9) : 0;
+            size += random.nextInt(3) == 0 ? SECTOR * (long) random.nextInt(1 << (bits - 9)) : 0;
             List<String> create = new ArrayList<>(List.of("qemu-img", "create", "-q", "-f", "qcow2"));
             if (random.nextInt(3) == 0) {
                 base(bits);
@@ -121,7 +121,9 @@ final class WriteDifferentialTest {
             }
             qemuIo(actions);
             // with refcounts of one bit it fails, and qemu leaks a cluster
-            if (random.nextInt(3) == 0 && !history.get(0).contains("refcount_bits=1,") && !history.get(0).contains("refcount_bits=1 ")) {
+            if (random.nextInt(3) == 0
+                    && !history.get(0).contains("refcount_bits=1,")
+                    && !history.get(0).contains("refcount_bits=1 ")) {
                 ReferenceTools.runOk("qemu-img", "snapshot", "-c", "before", theirs.toString());
             }
         }
@@ -204,19 +206,31 @@ final class WriteDifferentialTest {
 
         /** Where the bytes lie in the file is ours to choose, and where it has holes. */
         private List<QemuMap.Line> map(Path file) throws IOException {
-            JsonNode map = ReferenceTools.runIn(folder, "qemu-img", "map", "--output=json", "-f", "qcow2", file.toString())
+            JsonNode map = ReferenceTools.runIn(
+                            folder, "qemu-img", "map", "--output=json", "-f", "qcow2", file.toString())
                     .assertSuccess()
                     .json();
             List<QemuMap.Line> lines = new ArrayList<>();
             for (QemuMap.Line line : QemuMap.of(map)) {
                 QemuMap.Line plain = new QemuMap.Line(
-                        line.start(), line.length(), line.depth(), line.present(), line.zero() && !line.data(), line.data(), -1);
+                        line.start(),
+                        line.length(),
+                        line.depth(),
+                        line.present(),
+                        line.zero() && !line.data(),
+                        line.data(),
+                        -1);
                 int last = lines.size() - 1;
                 if (last >= 0 && lines.get(last).joins(plain)) {
                     QemuMap.Line before = lines.get(last);
                     plain = new QemuMap.Line(
-                            before.start(), before.length() + plain.length(), before.depth(), before.present(),
-                            before.zero(), before.data(), -1);
+                            before.start(),
+                            before.length() + plain.length(),
+                            before.depth(),
+                            before.present(),
+                            before.zero(),
+                            before.data(),
+                            -1);
                     lines.remove(last);
                 }
                 lines.add(plain);

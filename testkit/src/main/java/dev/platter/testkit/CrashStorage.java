@@ -32,7 +32,17 @@ public final class CrashStorage implements Storage {
     private long failAfter = Long.MAX_VALUE;
 
     /** A write; without bytes, a flush; with a size of its own, a change of size. */
-    private record Request(long offset, byte @Nullable [] data, int newSize) {
+    private static final class Request {
+        final long offset;
+        final byte @Nullable [] data;
+        final int newSize;
+
+        Request(long offset, byte @Nullable [] data, int newSize) {
+            this.offset = offset;
+            this.data = data;
+            this.newSize = newSize;
+        }
+
         boolean isFlush() {
             return data == null && newSize < 0;
         }
@@ -100,17 +110,27 @@ public final class CrashStorage implements Storage {
             advance(moment);
             byte[] state = Arrays.copyOf(durable, durableSize);
             int shape = random == null ? 0 : random.nextInt(4);
-            int stopped = shape == 1 ? flushed + random.nextInt(moment - flushed + 1) : moment;
-            int torn = shape == 3 ? random.nextInt(100) : 50;
-            for (int i = flushed; i < stopped; i++) {
-                Request request = requests.get(i);
-                if (random == null || shape == 1) {
+            if (random == null || shape == 0) {
+                return applyAll(state, moment);
+            }
+            if (shape == 1) {
+                return applyAll(state, flushed + random.nextInt(moment - flushed + 1));
+            }
+            int percent = random.nextInt(100);
+            for (Request request : requests.subList(flushed, moment)) {
+                if (shape == 3) {
+                    state = applySectors(state, request, random, percent);
+                } else if (random.nextBoolean()) {
                     state = apply(state, request);
-                } else if (shape == 2) {
-                    state = random.nextBoolean() ? apply(state, request) : state;
-                } else {
-                    state = applySectors(state, request, random, torn);
                 }
+            }
+            return state;
+        }
+
+        private byte[] applyAll(byte[] durableState, int end) {
+            byte[] state = durableState;
+            for (Request request : requests.subList(flushed, end)) {
+                state = apply(state, request);
             }
             return state;
         }
@@ -259,8 +279,7 @@ public final class CrashStorage implements Storage {
 
     private void pass() throws IOException {
         if (failAfter == 0) {
-            throw new BlockIOException(
-                    BlockIOException.Kind.IO, name + ": the disk failed as the test wants", null);
+            throw new BlockIOException(BlockIOException.Kind.IO, name + ": the disk failed as the test wants", null);
         }
         failAfter--;
     }
