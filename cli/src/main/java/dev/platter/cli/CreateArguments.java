@@ -72,6 +72,16 @@ final class CreateArguments {
         return options.get(name);
     }
 
+    /** Returns the format of the backing file, which has to be stated. */
+    String backingFormat() {
+        String format = get("backing_fmt");
+        if (format == null) {
+            throw new UsageException("a backing file needs its format: -F raw or -F qcow2; found out from its contents, it"
+                    + " would be what its guest says");
+        }
+        return format;
+    }
+
     /** Returns whether there is none. */
     boolean isEmpty() {
         return options.isEmpty();
@@ -88,12 +98,7 @@ final class CreateArguments {
             options.forEach((name, value) -> set(builder, name, value));
             String backing = get("backing_file");
             if (backing != null) {
-                String format = get("backing_fmt");
-                if (format == null) {
-                    throw new UsageException("a backing file needs its format: -F raw or -F qcow2; found out from its"
-                            + " contents, it would be what its guest says");
-                }
-                builder.backing(backing, format);
+                builder.backing(backing, backingFormat());
             }
             String dataFile = get("data_file");
             if (dataFile != null) {

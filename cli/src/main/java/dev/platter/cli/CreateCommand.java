@@ -103,7 +103,7 @@ final class CreateCommand implements Command {
             return ByteCount.parse("SIZE", stated);
         }
         OpenOptions options =
-                OpenOptions.builder().format(asked.get("backing_fmt")).build();
+                OpenOptions.builder().format(asked.backingFormat()).build();
         try (DiskImage below = DiskImages.open(file.toAbsolutePath().resolveSibling(backing), options)) {
             return stated == null ? below.size() : ByteCount.parse("SIZE", stated);
         }
