@@ -76,8 +76,9 @@ final class CreateArguments {
     String backingFormat() {
         String format = get("backing_fmt");
         if (format == null) {
-            throw new UsageException("a backing file needs its format: -F raw or -F qcow2; found out from its contents, it"
-                    + " would be what its guest says");
+            throw new UsageException(
+                    "a backing file needs its format: -F raw or -F qcow2; found out from its contents, it"
+                            + " would be what its guest says");
         }
         return format;
     }
