@@ -1,6 +1,7 @@
 /** The command {@code platter}. Nothing here is meant to be called by other programs. */
 module dev.platter.cli {
     requires dev.platter.inspect;
+    requires dev.platter.qcow2;
     requires info.picocli;
     requires me.tongfei.progressbar;
 

@@ -1,4 +1,4 @@
-/** The qcow2 disk image format, read side. */
+/** The qcow2 disk image format. */
 @SuppressWarnings("module") // the name of the format ends in a digit
 module dev.platter.qcow2 {
     requires transitive dev.platter.core;

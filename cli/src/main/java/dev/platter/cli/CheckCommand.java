@@ -4,8 +4,12 @@ import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.qcow2.Qcow2;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
@@ -17,6 +21,14 @@ final class CheckCommand implements Command {
     @Override
     public void describe(CommandSpec spec) {
         Model.output(spec);
+        Model.choice(
+                spec,
+                "WHAT",
+                "repair the image, which nobody else may use: leaks frees clusters that nobody uses, all makes the"
+                        + " refcounts anew",
+                List.of("leaks", "all"),
+                "-r",
+                "--repair");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the image");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -27,17 +39,22 @@ final class CheckCommand implements Command {
         codes.put("63", "this format has no checks");
         Model.help(
                 spec,
-                "Compares an image's own accounts with what is there, reading only, as qemu-img check does. It covers"
-                        + " all snapshots.",
+                "Compares an image's own accounts with what is there, as qemu-img check does. It covers all snapshots, and"
+                        + " only reads unless it is to repair.",
                 codes,
                 "platter check guest.qcow2",
-                "platter check --output=json guest.qcow2");
+                "platter check --output=json guest.qcow2",
+                "platter check -r all guest.qcow2");
     }
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
         boolean json = arguments.choice("--output", "human", "human", "json").equals("json");
         boolean quiet = arguments.has("--quiet");
+        String repair = arguments.choice("--repair", "", "leaks", "all");
+        if (!repair.isEmpty()) {
+            repair(arguments, repair, io);
+        }
         try (DiskImage image =
                 DiskImages.open(arguments.images().get(0), ReadingOptions.of(arguments, warning -> {}))) {
             String snapshot = arguments.value("--snapshot");
@@ -57,6 +74,26 @@ final class CheckCommand implements Command {
                 printText(report, io);
             }
             return exitCode(report, io);
+        }
+    }
+
+    private static void repair(Arguments arguments, String what, Stdio io) throws IOException {
+        Path file = arguments.images().get(0);
+        OpenOptions options = ReadingOptions.of(arguments, warning -> {});
+        CheckReport before;
+        try (DiskImage image = DiskImages.open(file, options)) {
+            if (!image.isCheckable()) {
+                return;
+            }
+            before = image.check(new CheckListener() {});
+        }
+        Qcow2.Repair scope = what.equals("all") ? Qcow2.Repair.ALL : Qcow2.Repair.LEAKS;
+        CheckReport after = Qcow2.repair(file, options, scope);
+        long leaks = before.leaks() - after.leaks();
+        long corruptions = before.corruptions() - after.corruptions();
+        if ((leaks > 0 || corruptions > 0) && !arguments.has("--quiet")) {
+            io.message("The following inconsistencies were found and repaired: " + leaks + " leaked clusters, "
+                    + corruptions + " corruptions; the image is checked again");
         }
     }
 

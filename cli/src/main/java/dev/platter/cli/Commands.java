@@ -6,7 +6,20 @@ import picocli.CommandLine.Model.CommandSpec;
 
 /** The commands by name. A model is built by program: annotations would cost a tenth of a second. */
 final class Commands {
-    static final String[] NAMES = {"inspect", "info", "map", "check", "list-filesystems", "df", "dump", "completion"};
+    static final String[] NAMES = {
+        "inspect",
+        "info",
+        "map",
+        "check",
+        "list-filesystems",
+        "df",
+        "dump",
+        "create",
+        "convert",
+        "resize",
+        "snapshot",
+        "completion"
+    };
 
     private Commands() {}
 
@@ -20,6 +33,10 @@ final class Commands {
             case "list-filesystems" -> new ListFileSystemsCommand();
             case "df" -> new DfCommand();
             case "dump" -> new DumpCommand();
+            case "create" -> new CreateCommand();
+            case "convert" -> new ConvertCommand();
+            case "resize" -> new ResizeCommand();
+            case "snapshot" -> new SnapshotCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };

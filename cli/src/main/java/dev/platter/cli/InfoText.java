@@ -70,7 +70,8 @@ final class InfoText {
         }
     }
 
-    private void printSnapshots(List<SnapshotInfo> snapshots) throws IOException {
+    /** Prints a table of snapshots; nothing if there are none. */
+    void printSnapshots(List<SnapshotInfo> snapshots) throws IOException {
         if (snapshots.isEmpty()) {
             return;
         }
@@ -87,6 +88,7 @@ final class InfoText {
                     clock(snapshot.vmClockNanos()),
                     snapshot.instructionCount() < 0 ? "" : Long.toString(snapshot.instructionCount())));
         }
+        out.flush();
     }
 
     private static String clock(long nanos) {

@@ -64,7 +64,7 @@ public final class ReferenceResolver {
     }
 
     /**
-     * Opens an external data file, read-only.
+     * Opens an external data file, for writing if the image is opened so.
      *
      * @throws ReferenceRefusedException if the policy refuses it
      * @throws DiskImageException if it is missing, or is an image of the chain itself
@@ -72,7 +72,7 @@ public final class ReferenceResolver {
     public Storage openDataFile(String name) throws IOException {
         Reference reference = reference(Reference.Kind.DATA_FILE, name);
         options.references().check(reference);
-        return openStorage(reference, options.toBuilder().writable(false).build());
+        return openStorage(reference, options);
     }
 
     /**

@@ -8,6 +8,8 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -23,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ClusterMapper {
     private static final VarHandle TABLES = MethodHandles.arrayElementVarHandle(long[][].class);
+    private static final VarHandle ENTRIES = MethodHandles.arrayElementVarHandle(long[].class);
 
     /** Bytes of an L2 table that are read and kept together: a whole table up to clusters of 16 KiB. */
     private static final int SLICE_BYTES = 16 << 10;
@@ -43,8 +46,8 @@ final class ClusterMapper {
     private final Qcow2Header header;
     private final HostFile file;
     private final HostFile dataFile;
-    private final long l1TableOffset;
-    private final long l1Entries;
+    private volatile long l1TableOffset;
+    private volatile long l1Entries;
     private final Consumer<? super Warning> onWarning;
 
     private final int clusterBits;
@@ -59,17 +62,16 @@ final class ClusterMapper {
     private final long[][] l1Pages;
     private final AtomicBoolean warnedOfReservedBits;
 
+    /** Changes that are not in the file yet; null where the image is only read. Tables are loaded under its monitor. */
+    private final @Nullable TableEdits edits;
+
+    /** Bits of stored entries that compact ones keep. */
+    private final long kept;
+
     /** Bytes of tables that may still be loaded; guards walks over tables that alias each other. */
     private final AtomicLong loadable;
 
-    /**
-     * Makes a mapper.
-     *
-     * @param l1Entries entries of the L1 table that the disk needs; all lie in the file
-     * @param cacheBytes bytes that the cache of L2 slices may take; pages of the L1 table take an eighth more, from 32 KiB
-     *     to 1 MiB
-     * @param loadableBytes bytes of tables that may be loaded in all, before tables are taken to alias each other
-     */
+    /** Makes a mapper of tables that are only read; see {@link #ClusterMapper(Qcow2Header, HostFile, HostFile, long, long, int, long, TableEdits, Consumer)}. */
     ClusterMapper(
             Qcow2Header header,
             HostFile file,
@@ -79,7 +81,31 @@ final class ClusterMapper {
             int cacheBytes,
             long loadableBytes,
             Consumer<? super Warning> onWarning) {
+        this(header, file, dataFile, l1TableOffset, l1Entries, cacheBytes, loadableBytes, null, onWarning);
+    }
+
+    /**
+     * Makes a mapper.
+     *
+     * @param l1Entries entries of the L1 table that the disk needs; all lie in the file
+     * @param cacheBytes bytes that the cache of L2 slices may take; pages of the L1 table take an eighth more, from 32 KiB
+     *     to 1 MiB
+     * @param loadableBytes bytes of tables that may be loaded in all, before tables are taken to alias each other
+     * @param edits takes the changes of an image that is written; null for one that is only read
+     */
+    ClusterMapper(
+            Qcow2Header header,
+            HostFile file,
+            HostFile dataFile,
+            long l1TableOffset,
+            long l1Entries,
+            int cacheBytes,
+            long loadableBytes,
+            @Nullable TableEdits edits,
+            Consumer<? super Warning> onWarning) {
         this.header = header;
+        this.edits = edits;
+        this.kept = edits == null ? 0 : L2Entry.COPIED;
         this.file = file;
         this.dataFile = dataFile;
         this.l1TableOffset = l1TableOffset;
@@ -105,6 +131,8 @@ final class ClusterMapper {
 
     private ClusterMapper(ClusterMapper shared, long loadableBytes) {
         this.header = shared.header;
+        this.edits = shared.edits;
+        this.kept = shared.kept;
         this.file = shared.file;
         this.dataFile = shared.dataFile;
         this.l1TableOffset = shared.l1TableOffset;
@@ -114,15 +142,17 @@ final class ClusterMapper {
         this.loadable = new AtomicLong(loadableBytes);
         this.clusterBits = shared.clusterBits;
         this.tableShift = shared.tableShift;
-        int sliceBytes = Math.min(WALK_SLICE_BYTES, header.clusterSize());
+        // edits are kept in slices of one size
+        int sliceBytes = Math.min(edits == null ? WALK_SLICE_BYTES : SLICE_BYTES, header.clusterSize());
         this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
         this.sliceEntryMask = (1 << sliceBits) - 1;
         this.sliceShift = sliceBits + clusterBits;
-        this.buffers = shared.walkBuffers;
+        this.buffers = edits == null ? shared.walkBuffers : shared.buffers;
         this.walkBuffers = shared.walkBuffers;
         this.l1Buffers = shared.l1Buffers;
         this.slices = new long[1][];
-        this.l1Pages = new long[1][];
+        // where tables move, a page of one's own would lead to where they were
+        this.l1Pages = edits == null ? new long[1][] : shared.l1Pages;
     }
 
     /** A power of two, no more than needed and no more than allowed. */
@@ -210,6 +240,20 @@ final class ClusterMapper {
     }
 
     private long @Nullable [] loadSlice(long number) throws IOException {
+        if (edits == null) {
+            return readSlice(number);
+        }
+        synchronized (edits) {
+            TableEdits.Slice edited = edits.slice(number);
+            if (edited == null) {
+                return readSlice(number);
+            }
+            TABLES.setRelease(slices, (int) number & (slices.length - 1), edited.entries);
+            return edited.entries;
+        }
+    }
+
+    private long @Nullable [] readSlice(long number) throws IOException {
         int slicesPerTableBits = header.l2Bits() - sliceBits;
         long l1Index = number >>> slicesPerTableBits;
         long l1Entry = l1Entry(l1Index);
@@ -263,7 +307,7 @@ final class ClusterMapper {
             long entry = slice[i];
             if (entry != 0) {
                 reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-                slice[i] = L2Entry.compact(entry, header);
+                slice[i] = L2Entry.compact(entry, header, kept);
             }
         }
         warnOfReserved(reserved, slice);
@@ -276,7 +320,7 @@ final class ClusterMapper {
             long entry = raw.getLong(16 * i);
             long bitmap = raw.getLong(16 * i + 8);
             reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-            slice[1 + i] = L2Entry.compactExtended(entry, bitmap, header);
+            slice[1 + i] = L2Entry.compactExtended(entry, bitmap, header, kept);
             slice[1 + entries + i] = bitmap;
         }
         warnOfReserved(reserved, slice);
@@ -314,6 +358,10 @@ final class ClusterMapper {
         if (index >= l1Entries) {
             return 0;
         }
+        Long edited = edits == null ? null : edits.l1Entry(index);
+        if (edited != null) {
+            return edited;
+        }
         long number = index >>> L1_PAGE_BITS;
         long[] page = (long[]) TABLES.getAcquire(l1Pages, (int) number & (l1Pages.length - 1));
         if (page == null || page[0] != number) {
@@ -341,6 +389,143 @@ final class ClusterMapper {
         } finally {
             l1Buffers.give(raw);
         }
+    }
+
+    /** Returns the entry of the L1 table that maps a guest offset. */
+    long l1EntryOf(long guestOffset) throws IOException {
+        synchronized (edits()) {
+            return l1Entry(guestOffset >>> tableShift);
+        }
+    }
+
+    /** Changes the entry of the L1 table that maps a guest offset; it is written with the {@linkplain #writeEdits edits}. */
+    void setL1EntryOf(long guestOffset, long entry) {
+        long index = guestOffset >>> tableShift;
+        synchronized (edits()) {
+            edits().l1Entry(index, entry);
+        }
+    }
+
+    /**
+     * Changes the entry of a cluster, whose L2 table exists and belongs to this L1 table alone.
+     *
+     * @param compact the entry with {@link L2Entry#COPIED} where it has a cluster; in images with subclusters of any kind
+     *     that {@code bitmap} gives it
+     */
+    void set(long guestOffset, long compact, long bitmap) throws IOException {
+        synchronized (edits()) {
+            TableEdits.Slice slice = edit(guestOffset);
+            int index = (int) (guestOffset >>> clusterBits) & sliceEntryMask;
+            if (header.isExtendedL2()) {
+                long stored =
+                        L2Entry.isCompressed(compact) ? compact : compact & (L2Entry.OFFSET_MASK | L2Entry.COPIED);
+                slice.raw.putLong(16 * index, stored).putLong(16 * index + 8, bitmap);
+                slice.entries[2 + sliceEntryMask + index] = bitmap;
+                slice.markDirty(16 * index, 16 * index + 16);
+            } else {
+                slice.raw.putLong(8 * index, L2Entry.stored(compact));
+                slice.markDirty(8 * index, 8 * index + 8);
+            }
+            ENTRIES.setRelease(slice.entries, 1 + index, compact);
+        }
+    }
+
+    private TableEdits.Slice edit(long guestOffset) throws IOException {
+        long number = guestOffset >>> sliceShift;
+        TableEdits.Slice edited = edits().slice(number);
+        if (edited != null) {
+            return edited;
+        }
+        long[] entries = slice(number);
+        if (entries == null) {
+            throw new IllegalStateException("guest offset " + guestOffset + " has no L2 table");
+        }
+        ByteBuffer raw = buffers.take();
+        try {
+            file.readTable("L2 table", tableOf(number), header.clusterSize(), offsetOf(number), raw);
+            edited = new TableEdits.Slice(
+                    number,
+                    entries,
+                    ByteBuffer.allocate(raw.capacity()).put(raw.flip()).clear());
+        } finally {
+            buffers.give(raw);
+        }
+        edits().add(edited);
+        TABLES.setRelease(slices, (int) number & (slices.length - 1), entries);
+        return edited;
+    }
+
+    /** Writes all changes into the file; making them durable, and forgetting them then, is left to the caller. */
+    void writeEdits() throws IOException {
+        synchronized (edits()) {
+            for (TableEdits.Slice slice : edits().slices()) {
+                file.write(offsetOf(slice.number) + slice.dirtyFrom(), slice.dirty());
+            }
+            ByteBuffer entry = ByteBuffer.allocate(Long.BYTES);
+            for (Map.Entry<Long, Long> changed : edits().l1Entries().entrySet()) {
+                entry.clear().putLong(changed.getValue()).flip();
+                file.write(l1TableOffset + changed.getKey() * Long.BYTES, entry);
+            }
+        }
+    }
+
+    /** Returns how many slices wait to be written. */
+    int editedSlices() {
+        synchronized (edits()) {
+            return edits().slices().size();
+        }
+    }
+
+    /** Returns whether entries of the L1 table wait to be written. */
+    boolean hasL1Edits() {
+        synchronized (edits()) {
+            return !edits().l1Entries().isEmpty();
+        }
+    }
+
+    /** Forgets the changes, which are in the file. */
+    void forgetEdits() {
+        synchronized (edits()) {
+            edits().l1Entries().forEach((index, entry) -> {
+                long[] page = l1Pages[(int) (index >>> L1_PAGE_BITS) & (l1Pages.length - 1)];
+                if (page != null && page[0] == index >>> L1_PAGE_BITS) {
+                    page[1 + ((int) (long) index & ((1 << L1_PAGE_BITS) - 1))] = entry;
+                }
+            });
+            edits().clear();
+        }
+    }
+
+    /** The L1 table lies elsewhere now, and what was known of any table counts no more; nothing waits to be written. */
+    void moved(long newL1TableOffset, long newL1Entries) {
+        synchronized (edits()) {
+            l1TableOffset = newL1TableOffset;
+            l1Entries = newL1Entries;
+            for (int i = 0; i < slices.length; i++) {
+                TABLES.setRelease(slices, i, null);
+            }
+            for (int i = 0; i < l1Pages.length; i++) {
+                TABLES.setRelease(l1Pages, i, null);
+            }
+        }
+    }
+
+    /** Returns where the slice that maps a guest offset ends. */
+    long sliceEnd(long guestOffset) {
+        return ((guestOffset >>> sliceShift) + 1) << sliceShift;
+    }
+
+    private long tableOf(long number) throws IOException {
+        return L2Entry.offset(l1Entry(number >>> (header.l2Bits() - sliceBits)));
+    }
+
+    private long offsetOf(long number) throws IOException {
+        long inTable = number & ((1L << (header.l2Bits() - sliceBits)) - 1);
+        return tableOf(number) + inTable * (header.l2EntryBytes() << sliceBits);
+    }
+
+    private TableEdits edits() {
+        return Objects.requireNonNull(edits, "the image is only read");
     }
 
     private void count(int bytes) throws LimitExceededException {

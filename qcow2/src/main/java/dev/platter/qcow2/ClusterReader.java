@@ -70,7 +70,7 @@ final class ClusterReader {
     }
 
     /** Adds the clusters that go on where this one ends, so that they are read in one piece. */
-    private int extendRun(long at, int first, int wanted, long entry) throws IOException {
+    int extendRun(long at, int first, int wanted, long entry) throws IOException {
         long step = L2Entry.step(entry, header);
         long expected = entry + step;
         long end = at + wanted;
@@ -189,7 +189,7 @@ final class ClusterReader {
         HostFile.fillZeros(into, into.remaining());
     }
 
-    private CorruptImageException invalid(long at) {
+    CorruptImageException invalid(long at) {
         return new CorruptImageException(dataFile.name() + ": the L2 entry of guest offset " + (at & -clusterSize)
                 + " contradicts the format: its cluster is not aligned, or its flags exclude each other");
     }

@@ -121,6 +121,13 @@ final class CompressedClusters implements Closeable {
         }
     }
 
+    /** Forgets what was decompressed: other bytes may lie there now. */
+    void forget() {
+        for (int i = 0; i < cache.length; i++) {
+            CACHE.setRelease(cache, i, null);
+        }
+    }
+
     /** Frees the memory outside the heap; reads that are under way free theirs when they end. */
     @Override
     public void close() {

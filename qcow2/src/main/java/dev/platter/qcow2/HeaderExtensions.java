@@ -30,11 +30,11 @@ record HeaderExtensions(
     static final int FEATURE_INCOMPATIBLE = 0;
 
     private static final int TYPE_END = 0;
-    private static final int TYPE_BACKING_FORMAT = 0xe2792aca;
-    private static final int TYPE_FEATURE_NAMES = 0x6803f857;
-    private static final int TYPE_BITMAPS = 0x23852875;
+    static final int TYPE_BACKING_FORMAT = 0xe2792aca;
+    static final int TYPE_FEATURE_NAMES = 0x6803f857;
+    static final int TYPE_BITMAPS = 0x23852875;
     private static final int TYPE_CRYPTO = 0x0537be77;
-    private static final int TYPE_DATA_FILE = 0x44415441;
+    static final int TYPE_DATA_FILE = 0x44415441;
 
     private static final int FEATURE_RECORD = 48;
     private static final int FEATURE_TYPES = 3;

@@ -161,6 +161,38 @@ final class HostFile implements BlockDevice {
         fillZeros(into, into.remaining());
     }
 
+    /** Writes bytes; the file grows where it has to. */
+    void write(long offset, ByteBuffer from) throws IOException {
+        long end = offset + from.remaining();
+        storage.write(offset, from);
+        if (end > size) {
+            grown(end);
+        }
+    }
+
+    /** Writes zeros; the file grows where it has to. */
+    void writeZeros(long offset, long length) throws IOException {
+        long inside = Math.max(0, Math.min(length, size - offset));
+        storage.writeZeroes(offset, inside, ZeroMode.KEEP_ALLOCATION);
+        if (inside < length) {
+            ByteBuffer zeros = ZEROS.duplicate();
+            for (long at = offset + inside; at < offset + length; at += zeros.limit()) {
+                zeros.clear().limit((int) Math.min(zeros.capacity(), offset + length - at));
+                storage.write(at, zeros);
+            }
+            grown(offset + length);
+        }
+    }
+
+    /** Makes all that was written durable. */
+    void sync() throws IOException {
+        storage.flush();
+    }
+
+    private synchronized void grown(long end) {
+        size = Math.max(size, end);
+    }
+
     /** Puts zeros, without allocating. */
     static void fillZeros(ByteBuffer into, long length) {
         for (long left = length; left > 0; ) {

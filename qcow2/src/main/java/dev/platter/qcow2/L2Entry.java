@@ -61,8 +61,12 @@ final class L2Entry {
         return kind == DATA || kind == ZERO_ALLOCATED ? header.clusterSize() : 0;
     }
 
-    /** Compacts a standard entry; whether its cluster lies in the file is not looked at. */
-    static long compact(long entry, Qcow2Header header) {
+    /**
+     * Compacts a standard entry; whether its cluster lies in the file is not looked at.
+     *
+     * @param kept {@link #COPIED} to keep it in entries with a cluster of their own, for those who write there; else 0
+     */
+    static long compact(long entry, Qcow2Header header, long kept) {
         if (isCompressed(entry)) {
             return header.hasDataFile() ? INVALID : entry & ~COPIED;
         }
@@ -71,13 +75,13 @@ final class L2Entry {
             return INVALID;
         }
         if ((entry & ZERO_FLAG) != 0) {
-            return header.version() < 3 ? INVALID : offset == 0 ? ZERO : offset | ZERO_ALLOCATED;
+            return header.version() < 3 ? INVALID : offset == 0 ? ZERO : offset | ZERO_ALLOCATED | (entry & kept);
         }
-        return hasSpace(entry, header) ? offset | DATA : UNALLOCATED;
+        return hasSpace(entry, header) ? offset | DATA | (entry & kept) : UNALLOCATED;
     }
 
     /** Compacts an extended entry: one kind where all subclusters agree. */
-    static long compactExtended(long entry, long bitmap, Qcow2Header header) {
+    static long compactExtended(long entry, long bitmap, Qcow2Header header, long kept) {
         if (isCompressed(entry)) {
             return header.hasDataFile() ? INVALID : entry & ~COPIED;
         }
@@ -89,15 +93,29 @@ final class L2Entry {
             return INVALID;
         }
         if (zero == ALL_SUBCLUSTERS) {
-            return space ? offset | ZERO_ALLOCATED : ZERO;
+            return space ? offset | ZERO_ALLOCATED | (entry & kept) : ZERO;
         }
         if (allocated == ALL_SUBCLUSTERS) {
-            return offset | DATA;
+            return offset | DATA | (entry & kept);
         }
         if (!space) {
             return bitmap == 0 ? UNALLOCATED : BARE_SUBCLUSTERS;
         }
-        return offset | SUBCLUSTERS;
+        return offset | SUBCLUSTERS | (entry & kept);
+    }
+
+    /** Returns a compact entry as an image without subclusters stores it. */
+    static long stored(long compact) {
+        if (isCompressed(compact)) {
+            return compact;
+        }
+        return switch (kind(compact)) {
+            case UNALLOCATED -> 0;
+            case ZERO -> ZERO_FLAG;
+            case ZERO_ALLOCATED -> (compact & (OFFSET_MASK | COPIED)) | ZERO_FLAG;
+            case DATA -> compact & (OFFSET_MASK | COPIED);
+            default -> throw new IllegalArgumentException("nobody writes entries of kind " + kind(compact));
+        };
     }
 
     /** Returns the kind of one subcluster of an entry whose bitmap tells. */

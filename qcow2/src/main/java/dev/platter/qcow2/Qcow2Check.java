@@ -8,6 +8,7 @@ import dev.platter.core.Limits;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Compares the refcounts of an image with the references in it, as {@code qemu-img check} does, reading only. Source:
@@ -44,8 +45,22 @@ final class Qcow2Check {
 
     private final Refcounts refcounts;
     private final ReferenceCounts counts;
+    private final @Nullable CountSink sink;
+    private @Nullable LeakSink leakSink;
     private final long[] stored = new long[RUN];
     private long highest;
+
+    /** Takes the number of references to each cluster, instead of comparing it with the refcount. */
+    interface CountSink {
+        /** Takes a window; windows come in ascending order, those without any reference not at all. */
+        void counts(ReferenceCounts window) throws IOException;
+    }
+
+    /** Takes the clusters whose refcount is larger than the number of references. */
+    interface LeakSink {
+        /** Takes one of them. */
+        void leak(long cluster, long references) throws IOException;
+    }
 
     /**
      * Prepares a check: reads the refcount table and, where opening the image could not, the snapshot and bitmap tables.
@@ -62,13 +77,14 @@ final class Qcow2Check {
             Limits limits,
             CheckListener listener)
             throws IOException {
-        this(header, file, snapshots, bitmaps, limits, listener, WINDOW);
+        this(header, file, snapshots, bitmaps, limits, listener, WINDOW, null);
     }
 
     /**
      * Prepares a check with windows of another size.
      *
      * @param windowSize a multiple of 256
+     * @param sink takes the references to all but refcounts, which are not looked at then; null to compare
      */
     Qcow2Check(
             Qcow2Header header,
@@ -77,8 +93,10 @@ final class Qcow2Check {
             List<Bitmap> bitmaps,
             Limits limits,
             CheckListener listener,
-            int windowSize)
+            int windowSize,
+            @Nullable CountSink sink)
             throws IOException {
+        this.sink = sink;
         this.header = header;
         this.file = file;
         this.findings = new CheckFindings(listener);
@@ -92,7 +110,7 @@ final class Qcow2Check {
                     + MAX_CLUSTERS + " can be checked");
         }
         this.snapshots = readSnapshots(snapshots, limits);
-        this.bitmaps = readBitmaps(bitmaps, limits);
+        this.bitmaps = readBitmaps(bitmaps, header, file, limits);
         this.end = clusters + 1;
         this.counts = new ReferenceCounts((int) Math.min(windowSize, end << 2));
         this.refcounts = Refcounts.read(header, file, fileSize);
@@ -103,7 +121,8 @@ final class Qcow2Check {
         return header.snapshotCount() > 0 && known.isEmpty() ? Snapshot.readPadded(header, file, limits) : known;
     }
 
-    private List<Bitmap> readBitmaps(List<Bitmap> known, Limits limits) throws IOException {
+    static List<Bitmap> readBitmaps(List<Bitmap> known, Qcow2Header header, HostFile file, Limits limits)
+            throws IOException {
         HeaderExtensions.BitmapDirectoryLocation directory = header.extensions().bitmaps();
         return directory != null && known.isEmpty() && (header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_BITMAPS) != 0
                 ? Bitmap.readDirectory(directory, header, file, limits)
@@ -126,7 +145,7 @@ final class Qcow2Check {
         HostReferences references = new HostReferences(
                 file, findings, fileSize, header.clusterBits(), windowSize, window(0, windowSize, false, true, true));
         ReferenceWalk walk = new ReferenceWalk(
-                header, file, fileSize, snapshots, bitmaps, walkFactor, findings, listener, references);
+                header, file, fileSize, snapshots, bitmaps, walkFactor, findings, listener, references, sink == null);
         int windows = (int) (end / windowSize + (end % windowSize == 0 ? 0 : 1));
         long units = walk.l1Entries() + 1;
         for (int i = 0; i < windows; i++) {
@@ -134,11 +153,13 @@ final class Qcow2Check {
             walk.setProgress(i * units, windows * units);
             if (i == 0) {
                 walk.walk();
-                examineRefcountTable(references);
+                if (sink == null) {
+                    examineRefcountTable(references);
+                }
             } else if (references.isReferenced(i)) {
                 references.beginWindow(window(first, windowSize, false, false, true));
                 walk.walk();
-            } else if (refcounts.hasBlocks(first, Math.min(first + windowSize, end))) {
+            } else if (sink == null && refcounts.hasBlocks(first, Math.min(first + windowSize, end))) {
                 references.beginWindow(window(first, windowSize, false, false, false));
             } else {
                 continue;
@@ -207,6 +228,13 @@ final class Qcow2Check {
      * @return false if the counters were too small, and nothing has been reported
      */
     private boolean settle(HostReferences references, ReferenceWalk walk) throws IOException {
+        if (sink != null) {
+            boolean enough = !counts.overflowed();
+            if (enough) {
+                sink.counts(counts);
+            }
+            return enough;
+        }
         int escapes = 0;
         for (int i = 0; i < refcounts.tableSize(); i++) {
             long entry = refcounts.tableEntry(i);
@@ -269,7 +297,26 @@ final class Qcow2Check {
         }
     }
 
-    private void compareRun(long first, int run) {
+    /** Has leaks told to {@code leaks} too, all of them. */
+    Qcow2Check tellLeaks(LeakSink leaks) {
+        leakSink = leaks;
+        return this;
+    }
+
+    private void tellLeaks(long first, int run, LeakSink leaks) throws IOException {
+        int base = (int) (first - counts.first());
+        for (int i = 0; i < run; i++) {
+            long references = clamp(counts.get(base + i));
+            if (Long.compareUnsigned(stored[i], references) > 0) {
+                leaks.leak(first + i, references);
+            }
+        }
+    }
+
+    private void compareRun(long first, int run) throws IOException {
+        if (leakSink != null) {
+            tellLeaks(first, run, leakSink);
+        }
         int base = (int) (first - counts.first());
         boolean quiet = !findings.wantsMore();
         long quietLeaks = 0;

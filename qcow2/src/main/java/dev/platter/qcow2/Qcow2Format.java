@@ -5,11 +5,10 @@ import dev.platter.core.DiskImageFormat;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReferenceResolver;
 import dev.platter.core.Storage;
-import dev.platter.core.UnsupportedFeatureException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
-/** Opens qcow2 images, versions 2 and 3, for reading. */
+/** Opens qcow2 images, versions 2 and 3. */
 public final class Qcow2Format implements DiskImageFormat {
 
     /** Makes the format; for {@link java.util.ServiceLoader}. */
@@ -33,10 +32,6 @@ public final class Qcow2Format implements DiskImageFormat {
 
     @Override
     public DiskImage open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
-        if (options.writable()) {
-            throw new UnsupportedFeatureException(
-                    storage.name() + ": qcow2 images cannot be written yet; open it read-only");
-        }
         return Qcow2Image.open(storage, references, options);
     }
 }

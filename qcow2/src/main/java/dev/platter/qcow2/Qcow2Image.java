@@ -1,10 +1,13 @@
 package dev.platter.qcow2;
 
+import com.google.common.collect.ConcurrentHashMultiset;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Multiset;
 import com.google.common.io.Closer;
 import com.google.common.math.LongMath;
 import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockIOException;
 import dev.platter.core.Bounds;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
@@ -21,11 +24,13 @@ import dev.platter.core.ReadOnlyDeviceException;
 import dev.platter.core.ReferenceResolver;
 import dev.platter.core.SnapshotInfo;
 import dev.platter.core.Storage;
+import dev.platter.core.UnsupportedFeatureException;
 import dev.platter.core.Warning;
 import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,8 +38,8 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
-/** An opened qcow2 image, read-only. */
-final class Qcow2Image implements DiskImage {
+/** An opened qcow2 image. */
+final class Qcow2Image implements Qcow2Disk {
     private static final int SNAPSHOT_CACHE_BYTES = 1 << 20;
     private static final long WALK_BASE = 16 << 20;
 
@@ -43,17 +48,19 @@ final class Qcow2Image implements DiskImage {
     private final HostFile dataFile;
     private final CompressedClusters compressed;
     private final ClusterReader reader;
+    private final @Nullable ImageWriter writer;
     private final @Nullable DiskImage backing;
     private final ClusterReader.BackingLayer backingLayer;
-    private final List<Snapshot> snapshots;
+    private volatile List<Snapshot> snapshots;
     private final List<Bitmap> bitmaps;
     private final List<DiskImageException> problems;
     private final List<Warning> warnings;
     private final ReferenceResolver references;
     private final OpenOptions options;
+    private final Multiset<String> openSnapshots = ConcurrentHashMultiset.create();
     private volatile boolean closed;
 
-    private Qcow2Image(Opening opening) {
+    private Qcow2Image(Opening opening) throws IOException {
         header = opening.header;
         file = opening.file;
         dataFile = opening.dataFile;
@@ -68,7 +75,10 @@ final class Qcow2Image implements DiskImage {
         // the cache is for the whole chain; every image below is opened with half of what is left
         int cacheBytes = backing == null ? options.cacheBytes() : options.cacheBytes() / 2;
         compressed = new CompressedClusters(header, file, cacheBytes / 4);
-        reader = reader(header.l1TableOffset(), header.size(), cacheBytes - cacheBytes / 4);
+        TableEdits edits = options.writable() ? new TableEdits() : null;
+        ClusterMapper mapper = mapper(header.l1TableOffset(), header.size(), cacheBytes - cacheBytes / 4, edits);
+        reader = new ClusterReader(header, mapper, dataFile, compressed, backingLayer, walkBytes());
+        writer = edits == null ? null : writer(mapper);
     }
 
     static Qcow2Image open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
@@ -85,9 +95,9 @@ final class Qcow2Image implements DiskImage {
     private static final class Opening {
         private final OpenOptions options;
         private final ReferenceResolver references;
+        private final List<Warning> warnings = new ArrayList<>();
         private final Qcow2Header header;
         private final HostFile file;
-        private final List<Warning> warnings = new ArrayList<>();
         private final List<DiskImageException> problems = new ArrayList<>();
         private HostFile dataFile;
         private @Nullable DiskImage backing;
@@ -98,12 +108,27 @@ final class Qcow2Image implements DiskImage {
         Opening(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
             this.options = options;
             this.references = references;
-            this.header = Qcow2Header.read(storage);
+            this.header = rebuilt(storage, Qcow2Header.read(storage));
             this.file = new HostFile(storage, header.clusterSize(), options);
             this.dataFile = file;
         }
 
+        /** An image that was not closed properly gets its refcounts anew before anything is written. */
+        private Qcow2Header rebuilt(Storage storage, Qcow2Header found) throws IOException {
+            if (!options.writable() || !found.isDirty() || found.isCorrupt() || storage.isReadOnly()) {
+                return found;
+            }
+            Qcow2.repair(storage, options, Qcow2.Repair.ALL);
+            warn(new Warning(
+                    72,
+                    storage.name() + ": the image was not closed properly (dirty bit): its refcounts were made anew"));
+            return Qcow2Header.read(storage);
+        }
+
         Qcow2Image open() throws IOException {
+            if (options.writable()) {
+                requireWritable();
+            }
             for (Warning warning : header.warnings()) {
                 warn(warning);
             }
@@ -118,7 +143,28 @@ final class Qcow2Image implements DiskImage {
             openBacking();
             readSnapshots();
             readBitmaps();
+            if (options.writable() && !problems.isEmpty()) {
+                throw Problems.copy(problems.get(0));
+            }
             return new Qcow2Image(this);
+        }
+
+        /** Refuses what can be read at best. */
+        private void requireWritable() throws IOException {
+            if (file.storage().isReadOnly()) {
+                throw new ReadOnlyDeviceException(file.name());
+            }
+            if (header.isCorrupt()) {
+                throw new CorruptImageException(file.name()
+                        + ": the image is marked as corrupt; it can be read, but not written before it is repaired");
+            }
+            if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
+                throw new UnsupportedFeatureException(file.name() + ": the contents are encrypted ("
+                        + Encryption.name(header) + "); such an image cannot be written yet");
+            }
+            if (header.hasDataFile() && header.extensions().dataFile() == null) {
+                throw new CorruptImageException(file.name() + ": the image does not name its external data file");
+            }
         }
 
         void closeReferences() throws IOException {
@@ -228,8 +274,8 @@ final class Qcow2Image implements DiskImage {
         }
     }
 
-    private ClusterReader reader(long l1TableOffset, long diskSize, int cacheBytes) {
-        ClusterMapper mapper = new ClusterMapper(
+    private ClusterMapper mapper(long l1TableOffset, long diskSize, int cacheBytes, @Nullable TableEdits edits) {
+        return new ClusterMapper(
                 header,
                 file,
                 dataFile,
@@ -237,9 +283,25 @@ final class Qcow2Image implements DiskImage {
                 header.l1EntriesFor(diskSize),
                 cacheBytes,
                 Long.MAX_VALUE,
+                edits,
                 options.onWarning());
-        return new ClusterReader(header, mapper, dataFile, compressed, backingLayer, walkBytes());
     }
+
+    private ImageWriter writer(ClusterMapper mapper) throws IOException {
+        MetadataMap metadata = new MetadataMap(file.name());
+        HeaderFields fields = new HeaderFields(file);
+        metadata.put(0, MetadataMap.Kind.HEADER);
+        Allocator allocator = Allocator.open(header, file, fields, metadata);
+        new MetadataWalk(header, file, allocator).claim(snapshots, bitmaps);
+        TableWriter tables = new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields);
+        ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
+        ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
+        Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
+        return new ImageWriter(tables, clusters, zeros, resize);
+    }
+
+    /** What writes an image, together. */
+    private record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize) {}
 
     /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
     private long walkBytes() {
@@ -260,7 +322,8 @@ final class Qcow2Image implements DiskImage {
 
     @Override
     public Features features() {
-        return Features.ofReadOnly().withPreferredTransfer(header.clusterSize()).withSlowReads(true);
+        Features features = writer == null ? Features.ofReadOnly() : Features.ofWritable();
+        return features.withPreferredTransfer(header.clusterSize()).withSlowReads(true);
     }
 
     @Override
@@ -269,7 +332,11 @@ final class Qcow2Image implements DiskImage {
         if (into.isReadOnly()) {
             throw new java.nio.ReadOnlyBufferException();
         }
-        reader.read(offset, into);
+        if (writer == null) {
+            reader.read(offset, into);
+        } else {
+            writer.clusters.read(offset, into);
+        }
     }
 
     @Override
@@ -281,24 +348,42 @@ final class Qcow2Image implements DiskImage {
     @Override
     public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
         begin(offset, from.remaining());
-        throw new ReadOnlyDeviceException(description());
+        writer().clusters.write(offset, from);
+        flushFor(durability);
     }
 
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
         begin(offset, length);
-        throw new ReadOnlyDeviceException(description());
+        writer().zeros.writeZeroes(offset, length, mode);
+        flushFor(durability);
     }
 
     @Override
     public void discard(long offset, long length) throws IOException {
         begin(offset, length);
-        throw new ReadOnlyDeviceException(description());
+        writer().zeros.discard(offset, length);
     }
 
     @Override
     public void flush() throws IOException {
         begin(0, 0);
+        if (writer != null) {
+            writer.tables.flush();
+        }
+    }
+
+    private void flushFor(Durability durability) throws IOException {
+        if (durability == Durability.FUA) {
+            writer().tables.flush();
+        }
+    }
+
+    private ImageWriter writer() throws ReadOnlyDeviceException {
+        if (writer == null) {
+            throw new ReadOnlyDeviceException(description());
+        }
+        return writer;
     }
 
     @Override
@@ -381,9 +466,17 @@ final class Qcow2Image implements DiskImage {
         Snapshot snapshot = findSnapshot(idOrName);
         snapshot.requireReadable(header, file);
         long diskSize = snapshot.info().diskSize();
+        openSnapshots.add(snapshot.info().id());
         return new SnapshotDevice(
                 this,
-                reader(snapshot.l1TableOffset(), diskSize, SNAPSHOT_CACHE_BYTES),
+                new ClusterReader(
+                        header,
+                        mapper(snapshot.l1TableOffset(), diskSize, SNAPSHOT_CACHE_BYTES, null),
+                        dataFile,
+                        compressed,
+                        backingLayer,
+                        walkBytes()),
+                snapshot.info().id(),
                 description() + " > snapshot "
                         + Printable.escape(snapshot.info().name()),
                 diskSize);
@@ -402,6 +495,82 @@ final class Qcow2Image implements DiskImage {
         }
         throw new DiskImageException(description() + ": there is no snapshot " + Printable.quote(idOrName)
                 + (snapshots.isEmpty() ? "; the image has none" : ""));
+    }
+
+    @Override
+    public void createSnapshot(String name) throws IOException {
+        begin(0, 0);
+        Instant now = Instant.now();
+        changeSnapshots(edit -> edit.create(snapshots, name, now.getEpochSecond(), now.getNano()));
+    }
+
+    @Override
+    public void applySnapshot(String idOrName) throws IOException {
+        begin(0, 0);
+        Snapshot snapshot = findSnapshot(idOrName);
+        if (snapshot.info().diskSize() != header.size()) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    description() + ": snapshot "
+                            + Printable.quote(snapshot.info().name()) + " has a disk of "
+                            + snapshot.info().diskSize() + " bytes, this one has " + header.size()
+                            + " bytes, which cannot change while it is open",
+                    null);
+        }
+        changeSnapshots(edit -> edit.apply(snapshots, snapshot));
+    }
+
+    /** Applies a snapshot of any size; the image is closed at once. */
+    void applyAndClose(String idOrName) throws IOException {
+        Snapshot snapshot = findSnapshot(idOrName);
+        changeSnapshots(edit -> edit.apply(snapshots, snapshot));
+        close();
+    }
+
+    /** Gives every cluster of an empty disk its place. */
+    void preallocate(boolean written) throws IOException {
+        writer().resize.preallocate(written);
+    }
+
+    /** Gives the disk another size; the image is closed at once. */
+    void resizeAndClose(long size) throws IOException {
+        if (header.version() < 3 && !snapshots.isEmpty()) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    description() + ": an image of version 2 that has snapshots cannot be resized",
+                    null);
+        }
+        if (!bitmaps.isEmpty()) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    description() + ": an image with bitmaps cannot be resized yet; remove them first",
+                    null);
+        }
+        writer().resize.resize(size);
+        close();
+    }
+
+    @Override
+    public void deleteSnapshot(String idOrName) throws IOException {
+        begin(0, 0);
+        Snapshot snapshot = findSnapshot(idOrName);
+        if (openSnapshots.contains(snapshot.info().id())) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.BUSY,
+                    description() + ": snapshot "
+                            + Printable.quote(snapshot.info().name()) + " is open",
+                    null);
+        }
+        changeSnapshots(edit -> edit.delete(snapshots, snapshot));
+    }
+
+    private synchronized void changeSnapshots(TableWriter.TableChange change) throws IOException {
+        writer().tables.changeTables(change);
+        snapshots = Snapshot.readTable(Qcow2Header.read(file.storage()), file, options.limits());
+    }
+
+    void snapshotClosed(String id) {
+        openSnapshots.remove(id);
     }
 
     @Override
@@ -445,11 +614,19 @@ final class Qcow2Image implements DiskImage {
     @Override
     public CheckReport check(CheckListener listener) throws IOException {
         begin(0, 0);
-        return new Qcow2Check(header, file, snapshots, bitmaps, options.limits(), listener).run();
+        if (writer != null) {
+            writer.tables.flush();
+        }
+        // its tables may have moved
+        Qcow2Header now = writer == null ? header : Qcow2Header.read(file.storage());
+        return new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), listener).run();
     }
 
     @Override
     public void close() throws IOException {
+        if (closed) {
+            return;
+        }
         closed = true;
         try (Closer closer = Closer.create()) {
             closer.register(file);
@@ -458,6 +635,9 @@ final class Qcow2Image implements DiskImage {
             }
             if (backing != null) {
                 closer.register(backing);
+            }
+            if (writer != null) {
+                closer.register(writer.tables::close);
             }
             compressed.close();
         }

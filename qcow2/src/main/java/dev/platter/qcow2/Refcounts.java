@@ -184,6 +184,33 @@ final class Refcounts {
         return (packed & 0xff) >>> ((index << order) & 7) & ((1 << width) - 1);
     }
 
+    /** Returns the refcount with an index in a part of a block; -1 stands for 2^64-1. */
+    static long get(ByteBuffer part, int index, int order) {
+        return switch (order) {
+            case 3 -> part.get(index) & 0xff;
+            case 4 -> part.getShort(index << 1) & 0xffff;
+            case 5 -> part.getInt(index << 2) & 0xffff_ffffL;
+            case 6 -> part.getLong(index << 3);
+            default -> (part.get(index << order >>> 3) & 0xff) >>> ((index << order) & 7) & ((1 << (1 << order)) - 1);
+        };
+    }
+
+    /** Puts the refcount with an index into a part of a block. */
+    static void put(ByteBuffer part, int index, int order, long value) {
+        switch (order) {
+            case 3 -> part.put(index, (byte) value);
+            case 4 -> part.putShort(index << 1, (short) value);
+            case 5 -> part.putInt(index << 2, (int) value);
+            case 6 -> part.putLong(index << 3, value);
+            default -> {
+                int at = index << order >>> 3;
+                int shift = (index << order) & 7;
+                int mask = ((1 << (1 << order)) - 1) << shift;
+                part.put(at, (byte) ((part.get(at) & ~mask) | (value << shift & mask)));
+            }
+        }
+    }
+
     private void load(long number) throws IOException {
         if (number == loadedPiece) {
             return;

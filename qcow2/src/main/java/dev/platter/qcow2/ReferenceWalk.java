@@ -31,6 +31,7 @@ final class ReferenceWalk {
     private final L2TableWalk tables;
     private final long fileSize;
     private final int walkFactor;
+    private final boolean withRefcounts;
     private final ByteBuffer piece = DirectBuffers.allocate(PIECE_BYTES);
 
     private long walkable;
@@ -48,7 +49,9 @@ final class ReferenceWalk {
             int walkFactor,
             CheckFindings findings,
             CheckListener listener,
-            HostReferences references) {
+            HostReferences references,
+            boolean withRefcounts) {
+        this.withRefcounts = withRefcounts;
         this.header = header;
         this.file = file;
         this.fileSize = fileSize;
@@ -94,7 +97,9 @@ final class ReferenceWalk {
         references.add(0, header.clusterSize());
         walkL1(header.l1TableOffset(), header.l1Size(), true);
         walkSnapshots();
-        references.add(header.refcountTableOffset(), header.refcountTableClusters() * header.clusterSize());
+        if (withRefcounts) {
+            references.add(header.refcountTableOffset(), header.refcountTableClusters() * header.clusterSize());
+        }
         references.add(
                 Math.max(0, header.extensions().cryptoOffset()),
                 header.extensions().cryptoLength());

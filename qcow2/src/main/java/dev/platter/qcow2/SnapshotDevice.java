@@ -15,11 +15,13 @@ import java.nio.channels.ClosedChannelException;
 final class SnapshotDevice implements BlockDevice {
     private final Qcow2Image image;
     private final ClusterReader reader;
+    private final String id;
     private final String description;
     private final long size;
     private volatile boolean closed;
 
-    SnapshotDevice(Qcow2Image image, ClusterReader reader, String description, long size) {
+    SnapshotDevice(Qcow2Image image, ClusterReader reader, String id, String description, long size) {
+        this.id = id;
         this.image = image;
         this.reader = reader;
         this.description = description;
@@ -80,8 +82,11 @@ final class SnapshotDevice implements BlockDevice {
     }
 
     @Override
-    public void close() {
-        closed = true;
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            image.snapshotClosed(id);
+        }
     }
 
     private void begin(long offset, long length) throws IOException {

@@ -283,17 +283,6 @@ final class BackingChainTest {
     }
 
     @Test
-    void dataFileThatCannotTellItsSizeIsClosedAgain() throws Exception {
-        Path file = write("top.qcow2", new Qcow2Builder(3, 12, CLUSTER).dataFile("sizeless:data"));
-        OpenOptions any =
-                OpenOptions.builder().references(ReferencePolicy.all()).build();
-
-        assertThatThrownBy(() -> DiskImages.open(file, any)).hasMessageContaining("nobody knows");
-
-        assertThat(SizelessProvider.OPENED.get()).isPositive().isEqualTo(SizelessProvider.CLOSED.get());
-    }
-
-    @Test
     void dataFileIsReadAtTheOffsetsOfTheGuest() throws Exception {
         Files.write(folder.resolve("data.raw"), TestBytes.of(0, 3 * CLUSTER));
         Path file = write(

@@ -73,6 +73,6 @@ final class CheckImage {
             throws IOException {
         Qcow2Header header = Qcow2Header.read(storage);
         HostFile file = new HostFile(storage, header.clusterSize(), OpenOptions.defaults());
-        return new Qcow2Check(header, file, List.of(), List.of(), limits, listener, windowSize).run();
+        return new Qcow2Check(header, file, List.of(), List.of(), limits, listener, windowSize, null).run();
     }
 }

@@ -30,18 +30,22 @@ final class Qcow2ContractTest extends BlockDeviceContract {
         this.kind = kind;
     }
 
-    /** An image, and whether a snapshot in it is the device. */
-    record Kind(Shape shape, boolean snapshot) {}
+    /** An image, whether a snapshot in it is the device, and whether it is written. */
+    record Kind(Shape shape, boolean snapshot, boolean writable) {}
 
     static Stream<Kind> shapes() {
         return Stream.of(
-                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), false),
-                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), false),
-                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), false),
-                new Kind(Shape.of(3, 16, true, Compression.NONE, 4_000_256), false),
-                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), false),
-                new Kind(Shape.of(3, 12, false, Compression.DEFLATE, 512_512), true),
-                new Kind(Shape.of(3, 12, false, Compression.NONE, 0), false));
+                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), false, false),
+                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), false, false),
+                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), false, false),
+                new Kind(Shape.of(3, 16, true, Compression.NONE, 4_000_256), false, false),
+                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), false, false),
+                new Kind(Shape.of(3, 12, false, Compression.DEFLATE, 512_512), true, false),
+                new Kind(Shape.of(3, 12, false, Compression.NONE, 0), false, false),
+                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), false, true),
+                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), false, true),
+                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), false, true),
+                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), false, true));
     }
 
     @Override
@@ -64,11 +68,14 @@ final class Qcow2ContractTest extends BlockDeviceContract {
                 OpenOptions.builder()
                         .references(ReferencePolicy.under(folder))
                         .cacheBytes(1 << 20)
+                        .writable(kind.writable())
                         .build());
         DeviceFixture fixture = kind.snapshot()
                 ? DeviceFixture.readOnly(image.openSnapshot("1"), made.contents())
                         .closing(image)
-                : DeviceFixture.readOnly(image, made.contents());
+                : kind.writable()
+                        ? DeviceFixture.writable(image, made.contents())
+                        : DeviceFixture.readOnly(image, made.contents());
         // clusters of zeros are read without the file
         return fixture.withoutIo();
     }

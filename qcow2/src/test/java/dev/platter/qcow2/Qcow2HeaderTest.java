@@ -6,9 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
+import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.ReadOnlyDeviceException;
 import dev.platter.core.UnsupportedFeatureException;
 import dev.platter.core.Warning;
+import dev.platter.testkit.CrashStorage;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -205,12 +208,21 @@ final class Qcow2HeaderTest {
     }
 
     @Test
-    void writableIsRefusedByName() {
+    void whatCannotBeWrittenIsRefusedByName() {
         OpenOptions writable = OpenOptions.builder().writable(true).build();
+        byte[] corrupt = new Qcow2Builder(3, BITS, 4096)
+                .incompatible(Qcow2Header.INCOMPAT_CORRUPT)
+                .build();
+        byte[] encrypted =
+                new Qcow2Builder(3, BITS, 4096).encrypted(Qcow2Header.CRYPT_AES).build();
 
-        assertThatThrownBy(() -> Qcow2Builder.open(image(), writable))
+        assertThatThrownBy(() -> Qcow2Builder.open(image(), writable)).isInstanceOf(ReadOnlyDeviceException.class);
+        assertThatThrownBy(() -> DiskImages.open(new CrashStorage("a.qcow2", corrupt), writable))
+                .isInstanceOf(CorruptImageException.class)
+                .hasMessageContaining("marked as corrupt");
+        assertThatThrownBy(() -> DiskImages.open(new CrashStorage("a.qcow2", encrypted), writable))
                 .isInstanceOf(UnsupportedFeatureException.class)
-                .hasMessageContaining("read-only");
+                .hasMessageContaining("encrypted");
     }
 
     @Test

@@ -7,7 +7,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 
 /** Temporary folders that live as long as the JVM, for what many tests share. */
-final class TempFolders {
+public final class TempFolders {
 
     private TempFolders() {}
 
@@ -26,7 +26,7 @@ final class TempFolders {
         }
     }
 
-    static void delete(Path path) throws IOException {
+    public static void delete(Path path) throws IOException {
         if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
             try (DirectoryStream<Path> children = Files.newDirectoryStream(path)) {
                 for (Path child : children) {

@@ -1,4 +1,4 @@
-package dev.platter.qcow2;
+package dev.platter.interop;
 
 import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;

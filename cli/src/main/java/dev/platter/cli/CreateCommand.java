@@ -1,0 +1,132 @@
+package dev.platter.cli;
+
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.core.Storage;
+import dev.platter.core.Storages;
+import dev.platter.qcow2.CreateOptions;
+import dev.platter.qcow2.Qcow2;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** {@code platter create}: a new, empty image, as {@code qemu-img create} makes it. QEMU: qemu-img.c, img_create. */
+final class CreateCommand implements Command {
+
+    @Override
+    public void describe(CommandSpec spec) {
+        Model.choice(spec, "FORMAT", "raw (the default) or qcow2", List.of("raw", "qcow2"), "-f", "--format");
+        Model.value(spec, "FILE", "the backing file, as it is stored in the image", "-b", "--backing");
+        Model.value(spec, "FORMAT", "the format of the backing file", "-F", "--backing-format");
+        Model.values(
+                spec,
+                "OPTIONS",
+                "name=value,...: cluster_size, compat, refcount_bits, extended_l2, compression_type, lazy_refcounts,"
+                        + " preallocation, data_file, data_file_raw, backing_file, backing_fmt, size",
+                "-o");
+        Model.flag(spec, "do not open the backing file; needs SIZE", "-u");
+        Model.flag(spec, "overwrite a file of that name", "--force");
+        Model.flag(spec, "print nothing", "-q", "--quiet");
+        Model.parameters(spec, "FILE [SIZE]", "1..*", "the new image, and the bytes of its disk: 512, 64k, 10G");
+        Map<String, String> codes = new LinkedHashMap<>();
+        codes.put("0", "the image is made");
+        codes.put("1", "error; there is no new file");
+        codes.put("2", "usage");
+        Model.help(
+                spec,
+                "Makes an empty image. A file of that name is not overwritten, which qemu-img does.",
+                codes,
+                "platter create -f qcow2 disk.qcow2 20G",
+                "platter create -f qcow2 -b golden.qcow2 -F qcow2 clone.qcow2");
+    }
+
+    @Override
+    public int run(Arguments arguments, Stdio io) throws IOException {
+        List<String> parameters = arguments.parameters();
+        if (parameters.size() > 2) {
+            throw new UsageException("one image and one size at most");
+        }
+        Path file = Arguments.path(parameters.get(0));
+        boolean qcow2 = arguments.choice("-f", "raw", "raw", "qcow2").equals("qcow2");
+        CreateArguments asked = new CreateArguments(arguments.values("-o"));
+        asked.put("backing_file", arguments.value("-b"));
+        asked.put("backing_fmt", arguments.value("-F"));
+        if (parameters.size() == 2) {
+            asked.put("size", parameters.get(1));
+        }
+        boolean force = arguments.has("--force");
+        if (!qcow2) {
+            createRaw(file, asked, force);
+            return ExitCode.WHOLE;
+        }
+        CreateOptions options = asked.toOptions(size(file, asked, arguments.has("-u")));
+        try (PartFile part = PartFile.create(file, force)) {
+            Qcow2.create(part.path(), options.toBuilder().overwrite(true).build());
+            part.commit();
+        }
+        if (!arguments.has("--quiet")) {
+            io.print("Formatting '" + file + "', " + describe(options) + "\n");
+        }
+        return ExitCode.WHOLE;
+    }
+
+    private static void createRaw(Path file, CreateArguments asked, boolean force) throws IOException {
+        if (asked.get("backing_file") != null) {
+            throw new UsageException("a raw image has no backing file; -f qcow2 can");
+        }
+        String size = asked.get("size");
+        if (size == null) {
+            throw new UsageException("how large? platter create " + file + " 10G");
+        }
+        try (PartFile part = PartFile.create(file, force)) {
+            try (Storage storage = Storages.open(part.path(), true)) {
+                storage.setSize(ByteCount.parse("SIZE", size));
+                storage.flush();
+            }
+            part.commit();
+        }
+    }
+
+    /** The size that is stated, or that of the backing file, which has to be there. */
+    private static long size(Path file, CreateArguments asked, boolean unchecked) throws IOException {
+        String stated = asked.get("size");
+        String backing = asked.get("backing_file");
+        if (backing == null || unchecked) {
+            if (stated == null) {
+                throw new UsageException("how large? platter create -f qcow2 " + file + " 10G");
+            }
+            return ByteCount.parse("SIZE", stated);
+        }
+        OpenOptions options =
+                OpenOptions.builder().format(asked.backingFormat()).build();
+        try (DiskImage below = DiskImages.open(file.toAbsolutePath().resolveSibling(backing), options)) {
+            return stated == null ? below.size() : ByteCount.parse("SIZE", stated);
+        }
+    }
+
+    private static String describe(CreateOptions options) {
+        StringBuilder text = new StringBuilder("fmt=qcow2 cluster_size=").append(options.clusterSize());
+        text.append(" extended_l2=").append(options.extendedL2() ? "on" : "off");
+        if (options.preallocation() != CreateOptions.Preallocation.OFF) {
+            text.append(" preallocation=").append(options.preallocation().name().toLowerCase(Locale.ROOT));
+        }
+        text.append(" compression_type=")
+                .append(options.compressionType().name().toLowerCase(Locale.ROOT));
+        text.append(" size=").append(options.size());
+        if (options.backingFile() != null) {
+            text.append(" backing_file=").append(options.backingFile());
+            text.append(" backing_fmt=").append(options.backingFormat());
+        }
+        if (options.dataFile() != null) {
+            text.append(" data_file=").append(options.dataFile());
+            text.append(" data_file_raw=").append(options.dataFileRaw() ? "on" : "off");
+        }
+        text.append(" lazy_refcounts=").append(options.lazyRefcounts() ? "on" : "off");
+        return text.append(" refcount_bits=").append(options.refcountBits()).toString();
+    }
+}

@@ -1,0 +1,82 @@
+package dev.platter.cli;
+
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.core.Storage;
+import dev.platter.core.Storages;
+import dev.platter.qcow2.Qcow2;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** {@code platter resize}: another size for a disk, as {@code qemu-img resize} gives it. QEMU: qemu-img.c, img_resize. */
+final class ResizeCommand implements Command {
+
+    @Override
+    public void describe(CommandSpec spec) {
+        Model.flag(spec, "let the end of the disk be lost", "--shrink");
+        ReadingOptions.add(spec);
+        Model.parameters(spec, "IMAGE SIZE", "2..*", "the image, and its new size: 20G, or +5G, or -- -5G");
+        Map<String, String> codes = new LinkedHashMap<>();
+        codes.put("0", "the disk has that size");
+        codes.put("1", "error; the disk is as it was");
+        codes.put("2", "usage");
+        Model.help(
+                spec,
+                "Changes the size of a disk. Partitions and file systems in it stay as they are.",
+                codes,
+                "platter resize guest.qcow2 +10G",
+                "platter resize --shrink guest.qcow2 5G");
+    }
+
+    @Override
+    public int run(Arguments arguments, Stdio io) throws IOException {
+        List<String> parameters = arguments.parameters();
+        if (parameters.size() != 2) {
+            throw new UsageException("an image and a size are needed: platter resize guest.qcow2 +10G");
+        }
+        Path file = Arguments.path(parameters.get(0));
+        OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
+        boolean shrink = arguments.has("--shrink");
+        long size;
+        boolean raw;
+        try (DiskImage image = DiskImages.open(file, options)) {
+            size = size(image.size(), parameters.get(1));
+            raw = image.info().format().equals("raw");
+        }
+        if (raw) {
+            resizeRaw(file, size, shrink);
+        } else {
+            Qcow2.resize(file, options, size, shrink);
+        }
+        if (!arguments.has("--quiet")) {
+            io.print("Image resized.\n");
+        }
+        return ExitCode.WHOLE;
+    }
+
+    private static long size(long now, String text) {
+        boolean relative = text.startsWith("+") || text.startsWith("-");
+        long bytes = ByteCount.parse("SIZE", relative ? text.substring(1) : text);
+        long size = !relative ? bytes : text.startsWith("+") ? now + bytes : now - bytes;
+        if (size < 0) {
+            throw new UsageException("SIZE: " + text + " would make " + size + " bytes of " + now);
+        }
+        return (size + 511) & -512L;
+    }
+
+    private static void resizeRaw(Path file, long size, boolean shrink) throws IOException {
+        try (Storage storage = Storages.open(file, true)) {
+            if (size < storage.size() && !shrink) {
+                throw new UsageException("the disk would be smaller than it is (" + storage.size()
+                        + " bytes), and its end would be lost; --shrink allows it");
+            }
+            storage.setSize(size);
+            storage.flush();
+        }
+    }
+}

@@ -1,0 +1,207 @@
+package dev.platter.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.platter.testkit.ReferenceTools;
+import dev.platter.testkit.TempImages;
+import dev.platter.testkit.TestBytes;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** create, convert, resize, snapshot and check -r, with qemu-img as judge. */
+final class WriteCommandsTest {
+    @TempDir
+    private Path folder;
+
+    @BeforeEach
+    void requireQemu() {
+        ReferenceTools.assumeTool("qemu-img");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "cluster_size=64k",
+                "compat=0.10",
+                "cluster_size=512,refcount_bits=64",
+                "cluster_size=2M,refcount_bits=1",
+                "extended_l2=on,cluster_size=128k",
+                "compression_type=zstd,lazy_refcounts=on",
+                "preallocation=metadata,cluster_size=4k",
+                "preallocation=full,cluster_size=1k"
+            })
+    void newImageIsTheOneThatQemuMakes(String options) throws IOException {
+        Path ours = folder.resolve("ours.qcow2");
+        Path theirs = folder.resolve("theirs.qcow2");
+
+        Cli.run("create", "-q", "-f", "qcow2", "-o", options, ours, "5M").assertExit(0);
+        ReferenceTools.runOk("qemu-img", "create", "-q", "-f", "qcow2", "-o", options, theirs.toString(), "5M");
+
+        assertClean(ours);
+        assertThat(specific(ours)).isEqualTo(specific(theirs));
+        // where preallocated clusters lie is ours to choose
+        String how = options.contains("preallocation") ? "-q" : "-s";
+        ReferenceTools.runOk("qemu-img", "compare", how, ours.toString(), theirs.toString());
+    }
+
+    @Test
+    void overlayTakesTheSizeOfItsBackingFile() throws IOException {
+        Cli.run("create", "-q", "-f", "qcow2", folder.resolve("base.qcow2"), "7M")
+                .assertExit(0);
+
+        Cli.run("create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", folder.resolve("top.qcow2"))
+                .assertExit(0);
+
+        assertThat(ReferenceTools.runOk(
+                                "qemu-img", "info", folder.resolve("top.qcow2").toString())
+                        .stdout())
+                .contains("virtual size: 7 MiB", "backing file: base.qcow2", "backing file format: qcow2");
+    }
+
+    @Test
+    void existingFileStaysUnlessForced() throws IOException {
+        Path file = TempImages.raw(folder, "a.qcow2", TestBytes.of(0, 512));
+
+        Cli.run("create", "-f", "qcow2", file, "1M").assertError(1, "exists already", "--force");
+        assertThat(file).hasBinaryContent(TestBytes.of(0, 512));
+        Cli.run("create", "-q", "-f", "qcow2", "--force", file, "1M").assertExit(0);
+
+        assertClean(file);
+    }
+
+    @Test
+    void wrongOptionsAreNamed() {
+        Path file = folder.resolve("a.qcow2");
+
+        Cli.run("create", "-f", "qcow2", "-o", "cluster_size=3k", file, "1M").assertError(2, "3072");
+        Cli.run("create", "-f", "qcow2", "-o", "colour=red", file, "1M").assertError(2, "colour", "cluster_size");
+        Cli.run("create", "-f", "qcow2", file).assertError(2, "how large");
+        Cli.run("create", "-f", "qcow2", file, "many").assertError(2, "many");
+        Cli.run("create", "-f", "qcow2", "-b", "base", file, "1M").assertError(2, "-F raw");
+        Cli.run("create", "-f", "qcow2", "-o", "cluster_size=512", file, "1P").assertError(1, "larger clusters");
+        assertThat(file).doesNotExist();
+    }
+
+    @Test
+    void convertedImageHoldsTheSameBytes() throws IOException {
+        byte[] bytes = new byte[5 << 20];
+        System.arraycopy(TestBytes.of(0, 2_000_000), 0, bytes, 1_000_000, 2_000_000);
+        Path raw = TempImages.raw(folder, "a.raw", bytes);
+        Path qcow2 = folder.resolve("a.qcow2");
+        Path back = folder.resolve("back.raw");
+
+        Cli.run("convert", "-O", "qcow2", "-o", "cluster_size=4k", raw, qcow2).assertExit(0);
+        Cli.run("convert", "-O", "raw", qcow2, back).assertExit(0);
+
+        assertClean(qcow2);
+        ReferenceTools.runOk("qemu-img", "compare", raw.toString(), qcow2.toString());
+        assertThat(back).hasBinaryContent(bytes);
+        assertThat(names()).containsExactlyInAnyOrder("a.raw", "a.qcow2", "back.raw");
+    }
+
+    @Test
+    void convertIntoAnImageThatIsThereReplacesItsBytes() throws IOException {
+        Path raw = TempImages.raw(folder, "a.raw", TestBytes.of(0, 1 << 20));
+        Path target = TempImages.qemu(folder, "b.qcow2", "qcow2", 1 << 20);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 7 0 1M", target.toString());
+
+        Cli.run("convert", "-n", "-O", "qcow2", raw, target).assertExit(0);
+
+        assertClean(target);
+        ReferenceTools.runOk("qemu-img", "compare", raw.toString(), target.toString());
+    }
+
+    @Test
+    void volumeOfAGuestBecomesAnImage() throws IOException {
+        Path guest = Path.of("..", "examples", "images", "lvm-guest.qcow2");
+        Path root = folder.resolve("root.qcow2");
+        Path dumped = folder.resolve("root.raw");
+
+        Cli.run("convert", "-O", "qcow2", guest + ":/dev/vg0/root", root).assertExit(0);
+        Cli.run("dump", "--device", "/dev/vg0/root", "-o", dumped, guest).assertExit(0);
+
+        ReferenceTools.runOk("qemu-img", "compare", root.toString(), dumped.toString());
+    }
+
+    @Test
+    void resizedDiskKeepsItsBytes() throws IOException {
+        Path raw = TempImages.raw(folder, "a.raw", TestBytes.of(0, 1 << 20));
+        Path image = folder.resolve("a.qcow2");
+        Cli.run("convert", "-O", "qcow2", raw, image).assertExit(0);
+
+        Cli.run("resize", image, "+3M").assertExit(0);
+        Cli.run("resize", image, "512k").assertError(1, "--shrink");
+        Cli.run("resize", raw, "4M").assertExit(0);
+
+        assertClean(image);
+        ReferenceTools.runOk("qemu-img", "compare", raw.toString(), image.toString());
+        Cli.run("resize", "-q", "--shrink", image, "512k").assertExit(0);
+        Cli.run("resize", "-q", "--shrink", raw, "512k").assertExit(0);
+        assertClean(image);
+        ReferenceTools.runOk("qemu-img", "compare", "-s", "-f", "raw", "-F", "qcow2", raw.toString(), image.toString());
+    }
+
+    @Test
+    void snapshotsComeAndGo() throws IOException {
+        Path image = TempImages.qemu(folder, "a.qcow2", "qcow2", 1 << 20);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 1 0 1M", image.toString());
+
+        Cli.run("snapshot", "-c", "before", image).assertExit(0);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 2 0 512k", image.toString());
+        assertThat(Cli.run("snapshot", "-l", image).assertExit(0).out()).contains("before");
+        assertClean(image);
+
+        Cli.run("snapshot", "-a", "before", image).assertExit(0);
+        assertClean(image);
+        ReferenceTools.runOk("qemu-io", "-r", "-c", "read -P 1 0 1M", image.toString());
+        Cli.run("snapshot", "-d", "before", image).assertExit(0);
+        assertClean(image);
+        assertThat(Cli.run("snapshot", image).assertExit(0).out()).isEmpty();
+        Cli.run("snapshot", "-d", "before", image).assertError(1, "no snapshot");
+        Cli.run("snapshot", "-c", "a", "-d", "b", image).assertError(2, "exclude");
+    }
+
+    @Test
+    void leaksAndWrongRefcountsAreRepaired() throws IOException {
+        Path image = TempImages.qemu(folder, "a.qcow2", "qcow2", 1 << 20);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 1 0 1M", image.toString());
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            // refcounts of 16 bits, in the third cluster: one cluster too many, one too few
+            file.seek((2 << 16) + 2 * 100);
+            file.writeShort(1);
+            file.seek((2 << 16) + 2 * 5);
+            file.writeShort(0);
+        }
+        Cli.run("check", image).assertExit(2);
+
+        Cli.run("check", "-q", "-r", "all", image).assertExit(0);
+
+        assertClean(image);
+        ReferenceTools.runOk("qemu-io", "-r", "-c", "read -P 1 0 1M", image.toString());
+    }
+
+    private static void assertClean(Path image) throws IOException {
+        ReferenceTools.runOk("qemu-img", "check", "-f", "qcow2", image.toString());
+    }
+
+    private static Object specific(Path image) throws IOException {
+        return ReferenceTools.runOk("qemu-img", "info", "--output=json", image.toString())
+                .json()
+                .path("format-specific");
+    }
+
+    private List<String> names() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).toList();
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.BlockIOException;
+import dev.platter.core.CheckListener;
+import dev.platter.core.CheckReport;
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.core.ReferencePolicy;
+import dev.platter.core.Storage;
+import dev.platter.core.Storages;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+
+/** What can be done with qcow2 images as files. */
+public final class Qcow2 {
+
+    private Qcow2() {}
+
+    /**
+     * Makes an image, durably. Open it with {@link dev.platter.core.DiskImages}.
+     *
+     * @param file the new file
+     * @throws java.nio.file.FileAlreadyExistsException if there is such a file, and it may not be replaced
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if clusters of that size cannot map a disk of that size
+     */
+    public static void create(Path file, CreateOptions options) throws IOException {
+        NewImage image = new NewImage(options);
+        image.requirePossible(String.valueOf(file.getFileName()));
+        boolean existed = options.overwrite() && Files.exists(file);
+        if (!existed) {
+            Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
+                    .close();
+        }
+        boolean done = false;
+        try {
+            try (Storage storage = Storages.open(file, true)) {
+                image.write(storage);
+            }
+            if (options.dataFile() != null) {
+                createDataFile(file.resolveSibling(options.dataFile()), options);
+            }
+            if (options.preallocation() != CreateOptions.Preallocation.OFF) {
+                preallocate(file, options);
+            }
+            done = true;
+        } finally {
+            if (!done && !existed) {
+                Files.deleteIfExists(file);
+            }
+        }
+    }
+
+    private static void createDataFile(Path file, CreateOptions options) throws IOException {
+        if (!options.overwrite() || !Files.exists(file)) {
+            Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
+                    .close();
+        }
+        try (Storage storage = Storages.open(file, true)) {
+            storage.setSize(0);
+            storage.setSize(options.size());
+            storage.flush();
+        }
+    }
+
+    private static void preallocate(Path file, CreateOptions options) throws IOException {
+        OpenOptions open = OpenOptions.builder()
+                .format("qcow2")
+                .writable(true)
+                .references(ReferencePolicy.all())
+                .build();
+        try (DiskImage image = DiskImages.open(file, open)) {
+            ((Qcow2Image) image).preallocate(options.preallocation() != CreateOptions.Preallocation.METADATA);
+        }
+    }
+
+    /** What a repair may change. */
+    public enum Repair {
+        /** Only clusters that nobody uses are freed. */
+        LEAKS,
+        /** Refcounts are made anew, and the marks "dirty" and "corrupt" are taken away. */
+        ALL
+    }
+
+    /**
+     * Repairs an image that nobody else uses, also one that cannot be opened for writing. References that lead nowhere stay
+     * as they are.
+     *
+     * @return what is wrong still
+     * @throws dev.platter.core.DiskImageException if it is so damaged that it cannot be repaired
+     */
+    public static CheckReport repair(Path file, OpenOptions options, Repair what) throws IOException {
+        try (Storage storage = Storages.open(file, true)) {
+            return repair(storage, options, what);
+        }
+    }
+
+    static CheckReport repair(Storage storage, OpenOptions options, Repair what) throws IOException {
+        CheckListener silent = new CheckListener() {};
+        Qcow2Header header = Qcow2Header.read(storage);
+        HostFile file = new HostFile(storage, header.clusterSize(), options);
+        List<Snapshot> snapshots = Snapshot.readTable(header, file, options.limits());
+        List<Bitmap> bitmaps = Qcow2Check.readBitmaps(List.of(), header, file, options.limits());
+        Qcow2Repair repair = new Qcow2Repair(header, file);
+        if (what == Repair.ALL) {
+            repair.all(snapshots, bitmaps, options.limits(), silent);
+        } else {
+            repair.leaks(snapshots, bitmaps, options.limits(), silent);
+        }
+        Qcow2Header now = Qcow2Header.read(storage);
+        return new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), silent).run();
+    }
+
+    /**
+     * Applies an internal snapshot of any disk size.
+     *
+     * @param idOrName looked up as an id first, then as a name
+     */
+    public static void applySnapshot(Path file, OpenOptions options, String idOrName) throws IOException {
+        OpenOptions writable =
+                options.toBuilder().format("qcow2").writable(true).build();
+        try (DiskImage image = DiskImages.open(file, writable)) {
+            ((Qcow2Image) image).applyAndClose(idOrName);
+        }
+    }
+
+    /**
+     * Gives the disk of an image another size, with zeros where it grows.
+     *
+     * @param size bytes, a multiple of 512
+     * @param shrink whether bytes may be lost
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if the disk would shrink and may not, or if this image cannot
+     *     be resized
+     */
+    public static void resize(Path file, OpenOptions options, long size, boolean shrink) throws IOException {
+        OpenOptions writable =
+                options.toBuilder().format("qcow2").writable(true).build();
+        try (DiskImage image = DiskImages.open(file, writable)) {
+            resize(image, size, shrink);
+        }
+    }
+
+    static void resize(DiskImage image, long size, boolean shrink) throws IOException {
+        if (size < 0 || size % 512 != 0) {
+            throw new IllegalArgumentException("size: " + size + " is no multiple of 512");
+        }
+        if (size < image.size() && !shrink) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    image.description() + ": a disk of " + size + " bytes would be smaller than it is (" + image.size()
+                            + "), and its end would be lost; --shrink allows it",
+                    null);
+        }
+        ((Qcow2Image) image).resizeAndClose(size);
+    }
+}

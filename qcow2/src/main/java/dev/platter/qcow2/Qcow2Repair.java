@@ -1,0 +1,232 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.CheckListener;
+import dev.platter.core.DirectBuffers;
+import dev.platter.core.LimitExceededException;
+import dev.platter.core.Limits;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Repairs an image that nobody uses. Refcounts are made anew from what refers to clusters, behind the end of the file,
+ * where nothing can be in their way, and one write of the header leads there; what they took before is free afterwards.
+ * Then the flags that say which cluster belongs to the disk alone. Source: qcow2.rst, "Host cluster management".
+ */
+final class Qcow2Repair {
+    private static final int WINDOW = 1 << 22;
+    private static final int PIECE_BYTES = 64 << 10;
+
+    private final Qcow2Header header;
+    private final HostFile file;
+    private final HeaderFields fields;
+    private final int order;
+    private final int blockBits;
+    private final long start;
+    private final List<Long> table = new ArrayList<>();
+    private long next;
+    private long[] block;
+    private long blockIndex = -1;
+
+    Qcow2Repair(Qcow2Header header, HostFile file) throws IOException {
+        this.header = header;
+        this.file = file;
+        this.fields = new HeaderFields(file);
+        this.order = header.refcountOrder();
+        this.blockBits = header.clusterBits() + 3 - order;
+        this.start = Qcow2Check.clustersOf(file.askSize(), header.clusterBits()) + 1;
+        this.next = start;
+        this.block = new long[1 << blockBits];
+    }
+
+    /** Repairs all that can be. */
+    void all(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits, CheckListener listener) throws IOException {
+        new Qcow2Check(header, file, snapshots, bitmaps, limits, listener, WINDOW, this::take).run();
+        finish();
+        Qcow2Header now = Qcow2Header.read(file.storage());
+        new OwnFlags(now, file).set();
+        file.sync();
+        if (header.version() >= 3) {
+            fields.incompatibleFeatures(
+                    header.incompatibleFeatures() & ~(Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT));
+        }
+        file.sync();
+    }
+
+    /** Lowers the refcounts of clusters that nobody uses, or fewer than it says, in place: each may stay undone. */
+    void leaks(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits, CheckListener listener)
+            throws IOException {
+        Refcounts refcounts = Refcounts.read(header, file, file.askSize());
+        new Qcow2Check(header, file, snapshots, bitmaps, limits, listener)
+                .tellLeaks((cluster, references) -> lower(refcounts, cluster, references))
+                .run();
+        file.sync();
+    }
+
+    private void lower(Refcounts refcounts, long cluster, long references) throws IOException {
+        long inBlock = cluster & ((1L << blockBits) - 1);
+        long at = (refcounts.tableEntry((int) (cluster >>> blockBits)) & Refcounts.OFFSET_MASK)
+                + (inBlock << order >>> 3);
+        ByteBuffer raw = ByteBuffer.allocate(Math.max(1, 1 << order >>> 3));
+        file.readPadded(at, raw);
+        Refcounts.put(raw, order >= 3 ? 0 : (int) inBlock & ((8 >>> order) - 1), order, references);
+        file.write(at, raw.clear());
+    }
+
+    private void take(ReferenceCounts window) throws IOException {
+        for (int i = 0; i < window.size(); i++) {
+            long count = window.get(i);
+            if (count != 0) {
+                put(window.first() + i, count);
+            }
+        }
+    }
+
+    private void put(long cluster, long count) throws IOException {
+        long index = cluster >>> blockBits;
+        if (index != blockIndex) {
+            writeBlock();
+            blockIndex = index;
+            Arrays.fill(block, 0);
+        }
+        long most = order == 6 ? Long.MAX_VALUE : (1L << (1 << order)) - 1;
+        block[(int) cluster & ((1 << blockBits) - 1)] = Math.min(count, most);
+    }
+
+    private void writeBlock() throws IOException {
+        if (blockIndex < 0) {
+            return;
+        }
+        while (table.size() <= blockIndex) {
+            table.add(0L);
+        }
+        // the last window may have to be counted in parts that begin inside a block
+        long place = table.get((int) blockIndex);
+        if (place == 0) {
+            place = next++ << header.clusterBits();
+            table.set((int) blockIndex, place);
+        }
+        ByteBuffer raw = DirectBuffers.allocate(header.clusterSize());
+        for (int i = 0; i < block.length; i++) {
+            Refcounts.put(raw, i, order, block[i]);
+        }
+        file.write(place, raw);
+    }
+
+    /** Adds what the new refcounts take themselves, and leads the header there. */
+    private void finish() throws IOException {
+        long firstOwn = start >>> blockBits;
+        if (blockIndex < firstOwn) {
+            writeBlock();
+            blockIndex = firstOwn;
+            Arrays.fill(block, 0);
+        }
+        // blocks that describe blocks and table: until they describe themselves
+        long entriesPerCluster = header.clusterSize() / Long.BYTES;
+        long ownBlocks = 1;
+        long tableClusters = 1;
+        while (true) {
+            long end = next + ownBlocks + tableClusters;
+            long lastBlock = (end - 1) >>> blockBits;
+            long needed = (lastBlock + entriesPerCluster) / entriesPerCluster;
+            if (lastBlock - firstOwn + 1 <= ownBlocks && needed <= tableClusters) {
+                break;
+            }
+            ownBlocks = lastBlock - firstOwn + 1;
+            tableClusters = needed;
+        }
+        if (tableClusters * header.clusterSize() > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
+            throw new LimitExceededException(file.name() + ": its refcount table would have more than "
+                    + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES + " bytes");
+        }
+        long tablePlace = next + ownBlocks;
+        long end = tablePlace + tableClusters;
+        long blocksBegin = next;
+        for (long i = firstOwn; i < firstOwn + ownBlocks; i++) {
+            while (table.size() <= i) {
+                table.add(0L);
+            }
+            table.set((int) i, (blocksBegin + i - firstOwn) << header.clusterBits());
+        }
+        next = blocksBegin + ownBlocks;
+        for (long cluster = start; cluster < end; cluster++) {
+            put(cluster, 1);
+        }
+        writeBlock();
+        ByteBuffer raw = DirectBuffers.allocate((int) tableClusters * header.clusterSize());
+        for (long entry : table) {
+            raw.putLong(entry);
+        }
+        file.write(tablePlace << header.clusterBits(), raw.clear());
+        file.sync();
+        fields.refcountTable(tablePlace << header.clusterBits(), (int) tableClusters);
+        file.sync();
+    }
+
+    /** Sets and clears the flag of the disk's tables and clusters, in place. */
+    private static final class OwnFlags {
+        private final Qcow2Header header;
+        private final HostFile file;
+        private final Refcounts refcounts;
+
+        OwnFlags(Qcow2Header header, HostFile file) throws IOException {
+            this.header = header;
+            this.file = file;
+            this.refcounts = Refcounts.read(header, file, file.askSize());
+        }
+
+        void set() throws IOException {
+            ByteBuffer raw = DirectBuffers.allocate(PIECE_BYTES);
+            long bytes = (long) header.l1Size() * Long.BYTES;
+            for (long at = 0; at < bytes; at += raw.capacity()) {
+                raw.clear().limit((int) Math.min(raw.capacity(), bytes - at));
+                file.readPadded(header.l1TableOffset() + at, raw);
+                raw.flip();
+                if (setEntries(raw, Long.BYTES, false)) {
+                    file.write(header.l1TableOffset() + at, raw.duplicate());
+                }
+                for (int i = 0; i < raw.limit(); i += Long.BYTES) {
+                    long table = L2Entry.offset(raw.getLong(i));
+                    if (table != 0 && (table & (header.clusterSize() - 1)) == 0 && file.holds(table, 1)) {
+                        setTable(table);
+                    }
+                }
+            }
+        }
+
+        private void setTable(long table) throws IOException {
+            ByteBuffer raw = DirectBuffers.allocate(Math.min(PIECE_BYTES, header.clusterSize()));
+            for (long at = 0; at < header.clusterSize(); at += raw.capacity()) {
+                file.readPadded(table + at, raw.clear());
+                raw.clear();
+                if (setEntries(raw, header.l2EntryBytes(), header.hasDataFile())) {
+                    file.write(table + at, raw.duplicate());
+                }
+            }
+        }
+
+        private boolean setEntries(ByteBuffer raw, int entryBytes, boolean inDataFile) throws IOException {
+            boolean changed = false;
+            for (int i = 0; i < raw.limit(); i += entryBytes) {
+                long entry = raw.getLong(i);
+                long offset = L2Entry.offset(entry);
+                if (inDataFile
+                        || offset == 0
+                        || ((offset & (header.clusterSize() - 1)) != 0 && !L2Entry.isCompressed(entry))) {
+                    continue;
+                }
+                boolean own = !L2Entry.isCompressed(entry)
+                        && refcounts.state(offset >>> header.clusterBits()) == Refcounts.State.PRESENT
+                        && refcounts.of(offset >>> header.clusterBits()) == 1;
+                long right = own ? entry | L2Entry.COPIED : entry & ~L2Entry.COPIED;
+                if (right != entry) {
+                    raw.putLong(i, right);
+                    changed = true;
+                }
+            }
+            return changed;
+        }
+    }
+}

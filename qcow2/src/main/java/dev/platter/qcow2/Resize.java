@@ -1,0 +1,242 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockIOException;
+import dev.platter.core.DirectBuffers;
+import dev.platter.core.ZeroMode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Gives the disk another size, or every cluster of an empty disk its place. Nobody else uses the image, and whoever resizes
+ * closes it next.
+ */
+final class Resize {
+    private static final int PIECE_BYTES = 64 << 10;
+
+    private final Qcow2Header header;
+    private final HostFile file;
+    private final HostFile dataFile;
+    private final ClusterMapper mapper;
+    private final ClusterReader reader;
+    private final TableWriter tables;
+    private final ClusterWriter clusters;
+    private final ZeroWriter zeros;
+    private final @Nullable BlockDevice backing;
+    private final int clusterBits;
+    private final int clusterSize;
+    private final boolean ownDataFile;
+
+    Resize(
+            Qcow2Header header,
+            HostFile file,
+            HostFile dataFile,
+            ClusterMapper mapper,
+            ClusterReader reader,
+            TableWriter tables,
+            ClusterWriter clusters,
+            ZeroWriter zeros,
+            @Nullable BlockDevice backing) {
+        this.backing = backing;
+        this.header = header;
+        this.file = file;
+        this.dataFile = dataFile;
+        this.mapper = mapper;
+        this.reader = reader;
+        this.tables = tables;
+        this.clusters = clusters;
+        this.zeros = zeros;
+        this.clusterBits = header.clusterBits();
+        this.clusterSize = header.clusterSize();
+        this.ownDataFile = dataFile != file;
+    }
+
+    /** Gives every cluster of an empty disk its place, which is a hole of the file unless it is written with zeros. */
+    void preallocate(boolean written) throws IOException {
+        tables.changing.lock();
+        try {
+            tables.begin();
+            for (long at = 0; at < header.size(); ) {
+                tables.ensureTable(at);
+                long stop = Math.min(header.size(), mapper.sliceEnd(at));
+                int wanted = (int) ((stop - at + clusterSize - 1) >>> clusterBits);
+                long first = at >>> clusterBits;
+                Allocator.Run run =
+                        ownDataFile ? new Allocator.Run(first, wanted) : tables.allocator.allocateUpTo(wanted);
+                tables.needBarrier();
+                long host = run.cluster() << clusterBits;
+                long end = host + ((long) run.count() << clusterBits);
+                if (written) {
+                    dataFile.writeZeros(host, end - host);
+                } else if (end > dataFile.askSize() && !ownDataFile) {
+                    dataFile.storage().setSize(end);
+                    dataFile.askSize();
+                }
+                for (int i = 0; i < run.count(); i++) {
+                    long place = host + ((long) i << clusterBits);
+                    mapper.set(at, place | L2Entry.DATA | L2Entry.COPIED, SubclusterWriter.ALL_ALLOCATED);
+                    at += clusterSize;
+                }
+                tables.writeBackIfMany();
+            }
+            tables.commit();
+        } finally {
+            tables.changing.unlock();
+        }
+    }
+
+    /** Gives the disk another size; whoever does that closes the image next. Nobody else uses it. */
+    void resize(long size) throws IOException {
+        tables.changing.lock();
+        try {
+            tables.begin();
+            if (size > header.size()) {
+                grow(size);
+            } else if (size < header.size()) {
+                shrink(size);
+            }
+        } catch (OverlapException e) {
+            throw tables.breakOff(e);
+        } finally {
+            tables.changing.unlock();
+        }
+    }
+
+    private void grow(long size) throws IOException {
+        long entries = header.l1EntriesFor(size);
+        if (entries > Qcow2Header.MAX_L1_BYTES / Long.BYTES) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    file.name() + ": a disk of " + size + " bytes is too large for clusters of " + clusterSize
+                            + " bytes",
+                    null);
+        }
+        boolean hides = backing != null && backing.size() > header.size();
+        if (hides && header.version() < 3) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    file.name() + ": its backing file is larger than its disk and would show where the disk grows;"
+                            + " in version 2 of the format nothing can hide it",
+                    null);
+        }
+        // all of the table counts from here on, also what the disk has not needed
+        mapper.moved(header.l1TableOffset(), header.l1Size());
+        clearTail(hides);
+        // tables may map more than the disk has
+        long capacity = Math.min(wholeClusters(size), (long) header.l1Size() << (clusterBits + header.l2Bits()));
+        for (long at = wholeClusters(header.size()); at < capacity; ) {
+            at = dropEntries(at, capacity);
+        }
+        tables.commit();
+        tables.commit();
+        if (tables.isRawDataFile()) {
+            dataFile.storage().setSize(size);
+        }
+        if (entries > header.l1Size()) {
+            growL1Table((int) entries);
+        }
+        if (hides && backing != null) {
+            zeros.zeroClusters(wholeClusters(header.size()), wholeClusters(Math.min(size, backing.size())));
+            tables.commit();
+        }
+        tables.fields.size(size);
+        tables.sync();
+    }
+
+    private long wholeClusters(long bytes) {
+        return (bytes + clusterSize - 1) & -clusterSize;
+    }
+
+    private void growL1Table(int entries) throws IOException {
+        int clusterCount = (entries * Long.BYTES + clusterSize - 1) >>> clusterBits;
+        long place = tables.allocator.allocate(clusterCount);
+        tables.allocator.claim(place, clusterCount, MetadataMap.Kind.L1_TABLE);
+        long oldBytes = (long) header.l1Size() * Long.BYTES;
+        copy(header.l1TableOffset(), place << clusterBits, oldBytes);
+        file.writeZeros((place << clusterBits) + oldBytes, ((long) clusterCount << clusterBits) - oldBytes);
+        tables.allocator.write();
+        tables.sync();
+        tables.fields.sizeAndL1Table(header.size(), entries, place << clusterBits);
+        tables.sync();
+        mapper.moved(place << clusterBits, entries);
+        if (oldBytes > 0) {
+            tables.allocator.add(
+                    header.l1TableOffset() >>> clusterBits, (oldBytes + clusterSize - 1) >>> clusterBits, -1);
+        }
+    }
+
+    private void copy(long from, long to, long bytes) throws IOException {
+        ByteBuffer raw = DirectBuffers.allocate(PIECE_BYTES);
+        for (long done = 0; done < bytes; done += raw.limit()) {
+            raw.clear().limit((int) Math.min(raw.capacity(), bytes - done));
+            file.readPadded(from + done, raw);
+            file.write(to + done, raw.flip());
+        }
+    }
+
+    /** What the last cluster has behind the end of the disk would come to light: qemu leaves the guest's old bytes there. */
+    private void clearTail(boolean hides) throws IOException {
+        int used = (int) header.size() & (clusterSize - 1);
+        if (used == 0) {
+            return;
+        }
+        long last = header.size() - used;
+        long entry = mapper.lookup(last);
+        if (TableWriter.isInPlace(entry)) {
+            tables.requireData(L2Entry.offset(entry), clusterSize);
+            dataFile.writeZeros(L2Entry.offset(entry) + used, clusterSize - used);
+            return;
+        }
+        int kind = L2Entry.kind(entry);
+        if (L2Entry.isCompressed(entry) || hides || kind == L2Entry.DATA || kind == L2Entry.SUBCLUSTERS) {
+            // written again, the last sector gets zeros behind it as far as its cluster or subcluster goes
+            ByteBuffer sector = ByteBuffer.allocate(512);
+            reader.read(header.size() - 512, sector);
+            clusters.write(header.size() - 512, sector.flip());
+        }
+        if (header.isExtendedL2()) {
+            int subclusterSize = clusterSize / SubclusterWriter.SUBCLUSTERS;
+            long from = (header.size() + subclusterSize - 1) & -subclusterSize;
+            if (from < last + clusterSize && L2Entry.kind(mapper.lookup(last)) != L2Entry.DATA) {
+                zeros.zeroClusters(from, last + clusterSize);
+            }
+        }
+    }
+
+    private void shrink(long size) throws IOException {
+        long end = header.size();
+        long whole = size + clusterSize - 1 & -clusterSize;
+        zeros.writeZeroes(size, Math.min(end, whole) - size, ZeroMode.KEEP_ALLOCATION);
+        for (long at = whole; at < end; ) {
+            at = dropEntries(at, end + clusterSize - 1 & -clusterSize);
+        }
+        tables.commit();
+        tables.commit();
+        tables.fields.size(size);
+        if (tables.isRawDataFile()) {
+            dataFile.storage().setSize(size);
+        }
+        tables.sync();
+    }
+
+    /** Takes clusters out of the disk, up to the end of a slice; returns how far. */
+    private long dropEntries(long at, long to) throws IOException {
+        long empty = mapper.runEnd(at, to, L2Entry.UNALLOCATED);
+        if (empty > at) {
+            return Math.min(empty, to);
+        }
+        long stop = Math.min(to, mapper.sliceEnd(at));
+        tables.ensureTable(at);
+        for (long position = at; position < stop; position += clusterSize) {
+            long entry = mapper.lookup(position);
+            if (entry != L2Entry.UNALLOCATED) {
+                tables.requireWritable(position, entry);
+                tables.change(position, L2Entry.UNALLOCATED, 0);
+                tables.free(entry);
+            }
+        }
+        tables.writeBackIfMany();
+        return stop;
+    }
+}

@@ -1,0 +1,92 @@
+package dev.platter.qcow2;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.platter.core.BlockIOException;
+import dev.platter.core.CheckListener;
+import dev.platter.core.CheckReport;
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.testkit.CrashStorage;
+import dev.platter.testkit.Seeds;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+/** Disks become larger and smaller; what the power leaves has the old size or the new one. */
+final class ResizeTest {
+    private static final OpenOptions WRITABLE =
+            OpenOptions.builder().writable(true).build();
+
+    @Test
+    void bytesStayAndNewOnesAreZerosAtAnyMoment() throws Exception {
+        Seeds.run(getClass(), 100, random -> {
+            byte[] start = StartImage.random(random);
+            CrashStorage storage = new CrashStorage("resized.qcow2", start);
+            byte[] before = disk(start);
+            long size = 512L
+                    * (random.nextInt(3) == 0
+                            ? 1 + random.nextInt(before.length / 512)
+                            : before.length / 512 + random.nextInt(20_000));
+            try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
+                Qcow2.resize(image, size, true);
+            } catch (BlockIOException e) {
+                assertThat(e).hasMessageContaining("version 2 that has snapshots");
+                return;
+            }
+
+            byte[] after = disk(storage.contents());
+            assertThat(after).isEqualTo(Arrays.copyOf(before, (int) size));
+            CrashStorage.Replay replay = storage.replay();
+            for (int moment = 0; moment <= replay.end(); moment++) {
+                assertBetween(replay.state(moment, random), before, after);
+            }
+        });
+    }
+
+    @Test
+    void whatWasCutOffDoesNotComeBack() throws IOException {
+        CrashStorage storage = new CrashStorage(
+                "resized.qcow2", new Qcow2Builder(3, 12, 8 * 4096).data(0, 1).build());
+        for (long size : new long[] {512, 8192}) {
+            try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
+                Qcow2.resize(image, size, true);
+            }
+        }
+        byte[] disk = disk(storage.contents());
+        assertThat(Arrays.copyOfRange(disk, 512, 8192)).containsOnly(0);
+    }
+
+    @Test
+    void smallerDiskIsRefusedUnlessAllowed() throws IOException {
+        CrashStorage storage = new CrashStorage("resized.qcow2", new Qcow2Builder(3, 12, 8192).build());
+        try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
+            assertThatThrownBy(() -> Qcow2.resize(image, 4096, false))
+                    .isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("--shrink");
+        }
+        assertThat(disk(storage.contents())).hasSize(8192);
+    }
+
+    private static void assertBetween(byte[] state, byte[] before, byte[] after) throws IOException {
+        try (DiskImage image = Qcow2Builder.open(state, OpenOptions.defaults())) {
+            CheckReport report = image.check(new CheckListener() {});
+            assertThat(report.corruptions()).as(report::toString).isZero();
+            assertThat(image.size()).isIn((long) before.length, (long) after.length);
+            byte[] found = disk(state);
+            int kept = Math.min(before.length, after.length);
+            assertThat(Arrays.copyOf(found, kept)).isEqualTo(Arrays.copyOf(before, kept));
+        }
+    }
+
+    private static byte[] disk(byte[] image) throws IOException {
+        try (DiskImage opened = Qcow2Builder.open(image, OpenOptions.defaults())) {
+            byte[] bytes = new byte[(int) opened.size()];
+            opened.read(0, ByteBuffer.wrap(bytes));
+            return bytes;
+        }
+    }
+}
