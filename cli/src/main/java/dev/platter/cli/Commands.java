@@ -37,6 +37,8 @@ final class Commands {
             case "convert" -> new ConvertCommand();
             case "resize" -> new ResizeCommand();
             case "snapshot" -> new SnapshotCommand();
+            case "commit" -> new CommitCommand();
+            case "rebase" -> new RebaseCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };

@@ -527,6 +527,11 @@ final class Qcow2Image implements Qcow2Disk {
         close();
     }
 
+    /** Takes all clusters out of the disk: it shows what lies below. */
+    void makeEmpty() throws IOException {
+        writer().resize.makeEmpty();
+    }
+
     /** Gives every cluster of an empty disk its place. */
     void preallocate(boolean written) throws IOException {
         writer().resize.preallocate(written);

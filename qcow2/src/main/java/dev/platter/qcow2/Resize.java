@@ -204,6 +204,24 @@ final class Resize {
         }
     }
 
+    /** Takes all clusters out of the disk. */
+    void makeEmpty() throws IOException {
+        tables.changing.lock();
+        try {
+            tables.begin();
+            long end = wholeClusters(header.size());
+            for (long at = 0; at < end; ) {
+                at = dropEntries(at, end);
+            }
+            tables.commit();
+            tables.commit();
+        } catch (OverlapException e) {
+            throw tables.breakOff(e);
+        } finally {
+            tables.changing.unlock();
+        }
+    }
+
     private void shrink(long size) throws IOException {
         long end = header.size();
         long whole = size + clusterSize - 1 & -clusterSize;
