@@ -39,6 +39,7 @@ final class Commands {
             case "snapshot" -> new SnapshotCommand();
             case "commit" -> new CommitCommand();
             case "rebase" -> new RebaseCommand();
+            case "compare" -> new CompareCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };

@@ -251,6 +251,29 @@ final class WriteCommandsTest {
                 .contains("backing file: elsewhere", "backing file format: raw");
     }
 
+    @Test
+    void comparedDisksAreTheSameOrDifferAtTheSectorThatQemuNames() throws IOException {
+        byte[] bytes = TestBytes.of(0, 3 << 20);
+        Path raw = TempImages.raw(folder, "a.raw", bytes);
+        Path qcow2 = folder.resolve("a.qcow2");
+        Cli.run("convert", "-q", "-O", "qcow2", raw, qcow2).assertExit(0);
+        assertThat(Cli.run("compare", raw, qcow2).assertExit(0).out()).isEqualTo("Images are identical.\n");
+
+        Cli.run("resize", "-q", qcow2, "4M").assertExit(0);
+        assertThat(Cli.run("compare", raw, qcow2).assertExit(0).err()).contains("3145728 and 4194304");
+        Cli.run("compare", "-s", raw, qcow2).assertExit(1);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 1 3500k 1k", qcow2.toString());
+        assertThat(Cli.run("compare", "-F", "qcow2", raw, qcow2).assertExit(1).out())
+                .isEqualTo(ReferenceTools.run("qemu-img", "compare", "-f", "raw", raw.toString(), qcow2.toString())
+                        .stdout()
+                        .replaceAll("Warning.*\n", ""));
+        bytes[1_000_001]++;
+        Files.write(raw, bytes);
+        assertThat(Cli.run("compare", qcow2, raw).assertExit(1).out())
+                .isEqualTo("Content mismatch at offset 999936!\n");
+        Cli.run("compare", raw, folder.resolve("none")).assertExit(2);
+    }
+
     private static void assertClean(Path image) throws IOException {
         ReferenceTools.runOk("qemu-img", "check", "-f", "qcow2", image.toString());
     }
