@@ -30,7 +30,8 @@ public final class Qcow2 {
      * Makes an image, durably. Open it with {@link dev.platter.core.DiskImages}.
      *
      * @param file the new file
-     * @throws java.nio.file.FileAlreadyExistsException if there is such a file, and it may not be replaced
+     * @throws java.nio.file.FileAlreadyExistsException if there is such a file, and it may not be replaced, or if there is
+     *     its external data file
      * @throws BlockIOException of kind {@code NOT_SUPPORTED} if clusters of that size cannot map a disk of that size
      */
     public static void create(Path file, CreateOptions options) throws IOException {
@@ -60,15 +61,19 @@ public final class Qcow2 {
         }
     }
 
+    /** A data file is never one that is there: it could be anybody's disk. */
     private static void createDataFile(Path file, CreateOptions options) throws IOException {
-        if (!options.overwrite() || !Files.exists(file)) {
-            Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
-                    .close();
-        }
+        Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
+                .close();
+        boolean done = false;
         try (Storage storage = Storages.open(file, true)) {
-            storage.setSize(0);
             storage.setSize(options.size());
             storage.flush();
+            done = true;
+        } finally {
+            if (!done) {
+                Files.deleteIfExists(file);
+            }
         }
     }
 
