@@ -37,6 +37,9 @@ final class Commands {
             case "convert" -> new ConvertCommand();
             case "resize" -> new ResizeCommand();
             case "snapshot" -> new SnapshotCommand();
+            case "commit" -> new CommitCommand();
+            case "rebase" -> new RebaseCommand();
+            case "compare" -> new CompareCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };

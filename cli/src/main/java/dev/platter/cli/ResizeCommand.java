@@ -63,7 +63,7 @@ final class ResizeCommand implements Command {
         boolean relative = text.startsWith("+") || text.startsWith("-");
         long bytes = ByteCount.parse("SIZE", relative ? text.substring(1) : text);
         long size = !relative ? bytes : text.startsWith("+") ? now + bytes : now - bytes;
-        if (size < 0) {
+        if (size < 0 || size > Long.MAX_VALUE - 511) {
             throw new UsageException("SIZE: " + text + " would make " + size + " bytes of " + now);
         }
         return (size + 511) & -512L;

@@ -189,6 +189,91 @@ final class WriteCommandsTest {
         ReferenceTools.runOk("qemu-io", "-r", "-c", "read -P 1 0 1M", image.toString());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void committedOverlayIsEmptyAndItsBytesAreBelow(String format) throws IOException {
+        Path base = TempImages.qemu(folder, "base", format, 1 << 20);
+        Path top = folder.resolve("top.qcow2");
+        ReferenceTools.runOk("qemu-io", "-f", format, "-c", "write -P 1 0 1M", base.toString());
+        Cli.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", format, top, "2M")
+                .assertExit(0);
+        ReferenceTools.runOk(
+                "qemu-io",
+                "-c",
+                "write -P 2 64k 100k",
+                "-c",
+                "write -z 512k 64k",
+                "-c",
+                "write -P 3 1900k 10k",
+                top.toString());
+        Path before = folder.resolve("before.raw");
+        Cli.run("dump", "--allow-references", folder, "-o", before, top).assertExit(0);
+
+        Cli.run("commit", "-q", top).assertError(1, "--allow-references");
+        Cli.run("commit", "-q", "--allow-references", folder, top).assertExit(0);
+
+        assertClean(top);
+        ReferenceTools.runOk("qemu-img", "compare", "-F", format, before.toString(), base.toString());
+        ReferenceTools.runOk("qemu-img", "compare", before.toString(), top.toString());
+        assertThat(ReferenceTools.runOk("qemu-img", "map", "--output=json", top.toString())
+                        .json())
+                .noneMatch(line ->
+                        line.path("depth").asInt() == 0 && line.path("data").asBoolean());
+    }
+
+    @Test
+    void guestSeesTheSameOverAnotherBackingFile() throws IOException {
+        for (String name : List.of("old", "new")) {
+            TempImages.qemu(folder, name, "qcow2", 1 << 20);
+        }
+        String oldBase = folder.resolve("old").toString();
+        String newBase = folder.resolve("new").toString();
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 1 0 1M", oldBase);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 1 0 300k", "-c", "write -P 9 600k 100k", newBase);
+        Path top = folder.resolve("top.qcow2");
+        Cli.run("create", "-q", "-f", "qcow2", "-b", "old", "-F", "qcow2", top).assertExit(0);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 2 64k 100k", top.toString());
+        Path before = folder.resolve("before.raw");
+        Cli.run("dump", "--allow-references", folder, "-o", before, top).assertExit(0);
+
+        Cli.run("rebase", "--allow-references", folder, "-b", "new", "-F", "qcow2", top)
+                .assertExit(0);
+        assertClean(top);
+        ReferenceTools.runOk("qemu-img", "compare", before.toString(), top.toString());
+        assertThat(ReferenceTools.runOk("qemu-img", "info", top.toString()).stdout())
+                .contains("backing file: new");
+
+        Cli.run("rebase", "--allow-references", folder, "-b", "", top).assertExit(0);
+        assertClean(top);
+        ReferenceTools.runOk("qemu-img", "compare", before.toString(), top.toString());
+        Cli.run("rebase", "-u", "-b", "elsewhere", "-F", "raw", top).assertExit(0);
+        assertThat(ReferenceTools.runOk("qemu-img", "info", top.toString()).stdout())
+                .contains("backing file: elsewhere", "backing file format: raw");
+    }
+
+    @Test
+    void comparedDisksAreTheSameOrDifferAtTheSectorThatQemuNames() throws IOException {
+        byte[] bytes = TestBytes.of(0, 3 << 20);
+        Path raw = TempImages.raw(folder, "a.raw", bytes);
+        Path qcow2 = folder.resolve("a.qcow2");
+        Cli.run("convert", "-q", "-O", "qcow2", raw, qcow2).assertExit(0);
+        assertThat(Cli.run("compare", raw, qcow2).assertExit(0).out()).isEqualTo("Images are identical.\n");
+
+        Cli.run("resize", "-q", qcow2, "4M").assertExit(0);
+        assertThat(Cli.run("compare", raw, qcow2).assertExit(0).err()).contains("3145728 and 4194304");
+        Cli.run("compare", "-s", raw, qcow2).assertExit(1);
+        ReferenceTools.runOk("qemu-io", "-c", "write -P 1 3500k 1k", qcow2.toString());
+        assertThat(Cli.run("compare", "-F", "qcow2", raw, qcow2).assertExit(1).out())
+                .isEqualTo(ReferenceTools.run("qemu-img", "compare", "-f", "raw", raw.toString(), qcow2.toString())
+                        .stdout()
+                        .replaceAll("Warning.*\n", ""));
+        bytes[1_000_001]++;
+        Files.write(raw, bytes);
+        assertThat(Cli.run("compare", qcow2, raw).assertExit(1).out())
+                .isEqualTo("Content mismatch at offset 999936!\n");
+        Cli.run("compare", raw, folder.resolve("none")).assertExit(2);
+    }
+
     private static void assertClean(Path image) throws IOException {
         ReferenceTools.runOk("qemu-img", "check", "-f", "qcow2", image.toString());
     }

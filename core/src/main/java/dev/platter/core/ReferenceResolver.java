@@ -114,7 +114,7 @@ public final class ReferenceResolver {
     private static Storage open(Reference reference, OpenOptions below) throws IOException {
         Path path = reference.path();
         if (path != null) {
-            return Storages.open(path, false);
+            return Storages.open(path, below.writable());
         }
         URI address = address(reference);
         try {

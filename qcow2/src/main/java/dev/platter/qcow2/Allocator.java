@@ -7,6 +7,7 @@ import dev.platter.core.CorruptImageException;
 import dev.platter.core.DirectBuffers;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -64,8 +65,9 @@ final class Allocator {
         final long[] oldTable;
         final long oldTableOffset;
         final Set<Integer> moved = new HashSet<>();
-        final Set<Long> taken = new HashSet<>();
-        final Set<Long> released = new HashSet<>();
+        final ClusterSet taken = new ClusterSet();
+        final ClusterSet released = new ClusterSet();
+        final ArrayDeque<Long> leftBlocks = new ArrayDeque<>();
         final List<Long> claimed = new ArrayList<>();
 
         Switch(long[] oldTable, long oldTableOffset) {
@@ -305,6 +307,10 @@ final class Allocator {
 
     /** Adds to the refcounts of clusters. */
     void add(long cluster, long count, long delta) throws IOException {
+        if (cluster <= 0 || (cluster + count - 1) >>> blockBits > Integer.MAX_VALUE) {
+            throw new OverlapException(file.name() + ": a reference to the cluster at " + (cluster << clusterBits)
+                    + ", where no guest data can be; nothing more is written");
+        }
         for (long i = cluster; i < cluster + count; i++) {
             long now = refcount(i) + delta;
             if (now < 0) {
@@ -535,6 +541,11 @@ final class Allocator {
         add(replacement.oldTableOffset >>> clusterBits, oldClusters, -1);
     }
 
+    /** Notes that a cluster holds metadata, which it may have been known for. */
+    void note(long cluster, MetadataMap.Kind kind) throws IOException {
+        metadata.put(cluster, kind);
+    }
+
     /** Notes that a new cluster of the replacement holds metadata. */
     void claimNew(long cluster, MetadataMap.Kind kind) throws IOException {
         claim(cluster, 1, kind);
@@ -543,6 +554,11 @@ final class Allocator {
 
     /** Moves a block to where it can be changed. */
     private void move(long block, Switch now) throws IOException {
+        if (block >= table.length) {
+            throw new OverlapException(
+                    file.name() + ": a refcount beyond the refcount table is needed for the cluster at "
+                            + (block << blockBits << clusterBits) + "; nothing more is written");
+        }
         int index = (int) block;
         if (!now.moved.add(index)) {
             return;
@@ -568,12 +584,17 @@ final class Allocator {
         set(place, 1);
         now.taken.remove(place);
         if (old != 0) {
-            add(old >>> clusterBits, 1, -1);
+            // given back later: that changes other blocks, which move too
+            now.leftBlocks.add(old >>> clusterBits);
         }
     }
 
     /** Puts the new refcounts into the file; the header does not name them yet. */
     void writeSwitch() throws IOException {
+        Switch now = requireNonNull(replacement);
+        while (!now.leftBlocks.isEmpty()) {
+            add(now.leftBlocks.remove(), 1, -1);
+        }
         write();
         ByteBuffer raw = DirectBuffers.allocate(table.length * Long.BYTES);
         raw.asLongBuffer().put(table);
@@ -581,18 +602,21 @@ final class Allocator {
     }
 
     /** The header names the new refcounts, durably: what was released is free. */
-    void finishSwitch() {
+    void finishSwitch() throws IOException {
         Switch done = requireNonNull(replacement);
-        for (long cluster : done.released) {
+        done.released.forEach(cluster -> {
             metadata.remove(cluster);
             firstFree = Math.min(firstFree, cluster);
-        }
+        });
         replacement = null;
     }
 
     /** Goes back to the refcounts in the file. */
     void abandonSwitch() {
-        Switch failed = requireNonNull(replacement);
+        Switch failed = replacement;
+        if (failed == null) {
+            return;
+        }
         pieces.clear();
         table = failed.oldTable;
         tableOffset = failed.oldTableOffset;

@@ -65,6 +65,9 @@ final class ClusterMapper {
     /** Changes that are not in the file yet; null where the image is only read. Tables are loaded under its monitor. */
     private final @Nullable TableEdits edits;
 
+    /** Whose L1 entries a walk takes where tables move; null in what is no walk. */
+    private final @Nullable ClusterMapper parent;
+
     /** Bits of stored entries that compact ones keep. */
     private final long kept;
 
@@ -103,6 +106,7 @@ final class ClusterMapper {
             long loadableBytes,
             @Nullable TableEdits edits,
             Consumer<? super Warning> onWarning) {
+        this.parent = null;
         this.header = header;
         this.edits = edits;
         this.kept = edits == null ? 0 : L2Entry.COPIED;
@@ -130,6 +134,7 @@ final class ClusterMapper {
     }
 
     private ClusterMapper(ClusterMapper shared, long loadableBytes) {
+        this.parent = shared;
         this.header = shared.header;
         this.edits = shared.edits;
         this.kept = shared.kept;
@@ -151,8 +156,7 @@ final class ClusterMapper {
         this.walkBuffers = shared.walkBuffers;
         this.l1Buffers = shared.l1Buffers;
         this.slices = new long[1][];
-        // where tables move, a page of one's own would lead to where they were
-        this.l1Pages = edits == null ? new long[1][] : shared.l1Pages;
+        this.l1Pages = new long[1][];
     }
 
     /** A power of two, no more than needed and no more than allowed. */
@@ -355,6 +359,9 @@ final class ClusterMapper {
     }
 
     private long l1Entry(long index) throws IOException {
+        if (edits != null && parent != null) {
+            return parent.l1Entry(index);
+        }
         if (index >= l1Entries) {
             return 0;
         }

@@ -62,6 +62,12 @@ final class HeaderFields {
     }
 
     private void put(int at, ByteBuffer value) throws IOException {
-        file.write(at, value.flip());
+        try {
+            file.write(at, value.flip());
+        } catch (IOException e) {
+            // nobody knows which tables it names now
+            file.breakOff(e);
+            throw e;
+        }
     }
 }

@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockIOException;
 import dev.platter.core.Bounds;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImageException;
@@ -41,6 +42,7 @@ final class HostFile implements BlockDevice {
     private final Set<Long> zerosWarned = ConcurrentHashMap.newKeySet();
 
     private volatile long size;
+    private volatile @Nullable IOException broken;
     private volatile boolean closed;
 
     HostFile(Storage storage, long clusterSize, OpenOptions options) throws IOException {
@@ -86,11 +88,14 @@ final class HostFile implements BlockDevice {
         return Bounds.inside(offset, length, size) || Bounds.inside(offset, length, askSize());
     }
 
-    /** Asks for the size of the file, which may have changed. */
+    /** Asks for the size of the file, which may have changed; a file that we write does not become smaller. */
     long askSize() throws IOException {
         long now = storage.size();
-        size = now;
-        return now;
+        if (storage.isReadOnly()) {
+            size = now;
+            return now;
+        }
+        return grown(now);
     }
 
     /** Returns whether zeros take the place of what lies beyond the end; the warning is given here. */
@@ -163,34 +168,69 @@ final class HostFile implements BlockDevice {
 
     /** Writes bytes; the file grows where it has to. */
     void write(long offset, ByteBuffer from) throws IOException {
+        requireUnbroken();
         long end = offset + from.remaining();
-        storage.write(offset, from);
-        if (end > size) {
-            grown(end);
+        try {
+            storage.write(offset, from);
+        } finally {
+            // also what was written in part is no hole any more
+            if (end > size) {
+                grown(end);
+            }
         }
     }
 
     /** Writes zeros; the file grows where it has to. */
     void writeZeros(long offset, long length) throws IOException {
+        requireUnbroken();
         long inside = Math.max(0, Math.min(length, size - offset));
         storage.writeZeroes(offset, inside, ZeroMode.KEEP_ALLOCATION);
         if (inside < length) {
+            grown(offset + length);
             ByteBuffer zeros = ZEROS.duplicate();
             for (long at = offset + inside; at < offset + length; at += zeros.limit()) {
                 zeros.clear().limit((int) Math.min(zeros.capacity(), offset + length - at));
                 storage.write(at, zeros);
             }
-            grown(offset + length);
         }
     }
 
-    /** Makes all that was written durable. */
+    /**
+     * Makes all that was written durable. Once that failed, nothing more is written: the system may have dropped what it
+     * could not write, and would call the next attempt a success.
+     */
     void sync() throws IOException {
-        storage.flush();
+        requireUnbroken();
+        try {
+            storage.flush();
+        } catch (ClosedChannelException e) {
+            throw e;
+        } catch (IOException e) {
+            breakOff(e);
+            throw e;
+        }
     }
 
-    private synchronized void grown(long end) {
+    /** Writes nothing more, because of this. */
+    void breakOff(IOException cause) {
+        broken = cause;
+    }
+
+    /** Throws if nothing more may be written. */
+    void requireUnbroken() throws BlockIOException {
+        IOException cause = broken;
+        if (cause != null) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.IO,
+                    name() + ": nothing more is written before it is opened again, because this failed: "
+                            + cause.getMessage(),
+                    cause);
+        }
+    }
+
+    private synchronized long grown(long end) {
         size = Math.max(size, end);
+        return size;
     }
 
     /** Puts zeros, without allocating. */

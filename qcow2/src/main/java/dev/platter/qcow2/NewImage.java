@@ -37,7 +37,7 @@ final class NewImage {
         this.clusterSize = options.clusterSize();
         int l2Entries = clusterSize / (options.extendedL2() ? 16 : 8);
         this.l1Entries = ceil(ceil(options.size(), clusterSize), l2Entries);
-        this.l1Clusters = Math.max(1, ceil(l1Entries * Long.BYTES, clusterSize));
+        this.l1Clusters = ceil(l1Entries * Long.BYTES, clusterSize);
         long perBlock = clusterSize * 8L / options.refcountBits();
         long blocksNeeded = 1;
         long tableNeeded = 1;
@@ -103,7 +103,7 @@ final class NewImage {
         bytes.putInt(Integer.numberOfTrailingZeros(clusterSize))
                 .putLong(options.size())
                 .putInt(0);
-        bytes.putInt((int) l1Entries).putLong((1 + tableClusters + blocks) * clusterSize);
+        bytes.putInt((int) l1Entries).putLong(l1Entries == 0 ? 0 : (1 + tableClusters + blocks) * clusterSize);
         bytes.putLong(clusterSize).putInt((int) tableClusters).putInt(0).putLong(0);
         if (version3) {
             bytes.putLong(incompatible);

@@ -1,19 +1,25 @@
 package dev.platter.qcow2;
 
+import static java.util.Objects.requireNonNull;
+
+import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
 import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImageException;
 import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReferencePolicy;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What can be done with qcow2 images as files. */
 public final class Qcow2 {
@@ -24,7 +30,8 @@ public final class Qcow2 {
      * Makes an image, durably. Open it with {@link dev.platter.core.DiskImages}.
      *
      * @param file the new file
-     * @throws java.nio.file.FileAlreadyExistsException if there is such a file, and it may not be replaced
+     * @throws java.nio.file.FileAlreadyExistsException if there is such a file, and it may not be replaced, or if there is
+     *     its external data file
      * @throws BlockIOException of kind {@code NOT_SUPPORTED} if clusters of that size cannot map a disk of that size
      */
     public static void create(Path file, CreateOptions options) throws IOException {
@@ -54,15 +61,19 @@ public final class Qcow2 {
         }
     }
 
+    /** A data file is never one that is there: it could be anybody's disk. */
     private static void createDataFile(Path file, CreateOptions options) throws IOException {
-        if (!options.overwrite() || !Files.exists(file)) {
-            Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
-                    .close();
-        }
+        Files.newByteChannel(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)
+                .close();
+        boolean done = false;
         try (Storage storage = Storages.open(file, true)) {
-            storage.setSize(0);
             storage.setSize(options.size());
             storage.flush();
+            done = true;
+        } finally {
+            if (!done) {
+                Files.deleteIfExists(file);
+            }
         }
     }
 
@@ -155,5 +166,95 @@ public final class Qcow2 {
                     null);
         }
         ((Qcow2Image) image).resizeAndClose(size);
+    }
+
+    /**
+     * Writes what an image holds itself into its backing file, which grows if it is smaller, and empties the image. Both
+     * are whole after the power went at any moment, and what the guest sees is the same.
+     *
+     * @throws dev.platter.core.DiskImageException if there is no backing file, or it may not be opened
+     */
+    public static void commit(Path file, OpenOptions options) throws IOException {
+        OpenOptions reading =
+                options.toBuilder().format("qcow2").writable(false).build();
+        try (DiskImage overlay = DiskImages.open(file, reading)) {
+            DiskImage below = requireBacking(overlay);
+            String name = String.valueOf(overlay.info().fullBackingFilename());
+            OpenOptions writing = options.toBuilder()
+                    .format(below.info().format())
+                    .writable(true)
+                    .build();
+            if (below.size() < overlay.size()) {
+                grow(Path.of(name), writing, below.info().format(), overlay.size());
+            }
+            try (DiskImage target = DiskImages.open(Path.of(name), writing)) {
+                Chain.commit(overlay, target);
+            }
+        }
+        try (DiskImage overlay =
+                DiskImages.open(file, reading.toBuilder().writable(true).build())) {
+            ((Qcow2Image) overlay).makeEmpty();
+        }
+    }
+
+    private static DiskImage requireBacking(DiskImage overlay) throws DiskImageException {
+        if (!overlay.problems().isEmpty()) {
+            throw Problems.copy(overlay.problems().get(0));
+        }
+        DiskImage below = overlay.backing();
+        if (below == null) {
+            throw new DiskImageException(overlay.description() + ": there is no backing file");
+        }
+        return below;
+    }
+
+    private static void grow(Path file, OpenOptions options, String format, long size) throws IOException {
+        if (format.equals("qcow2")) {
+            resize(file, options, size, false);
+            return;
+        }
+        try (Storage storage = Storages.open(file, true)) {
+            storage.setSize(size);
+            storage.flush();
+        }
+    }
+
+    /**
+     * Gives an image another backing file. What the guest sees stays the same: where the new one holds other bytes, the
+     * image gets the old ones.
+     *
+     * @param name the new backing file, as it is stored: relative names are relative to the folder of the image; null for
+     *     none
+     * @param format its format, {@code raw} or {@code qcow2}; null if there is none
+     */
+    public static void rebase(Path file, OpenOptions options, @Nullable String name, @Nullable String format)
+            throws IOException {
+        OpenOptions writing = options.toBuilder().format("qcow2").writable(true).build();
+        try (DiskImage overlay = DiskImages.open(file, writing)) {
+            int clusterSize = Math.toIntExact(requireNonNull(overlay.info().clusterSize()));
+            if (name == null) {
+                Chain.keepContents(overlay, BlockDevices.ofBytes("nothing", ByteBuffer.allocate(0)), clusterSize);
+            } else {
+                OpenOptions reading =
+                        options.toBuilder().format(format).writable(false).build();
+                try (DiskImage below = DiskImages.open(file.toAbsolutePath().resolveSibling(name), reading)) {
+                    Chain.keepContents(overlay, below, clusterSize);
+                }
+            }
+        }
+        rebaseUnsafely(file, name, format);
+    }
+
+    /**
+     * Changes only what the header of an image says of its backing file, for instance because that was moved. Neither the
+     * old nor the new one is opened.
+     */
+    public static void rebaseUnsafely(Path file, @Nullable String name, @Nullable String format) throws IOException {
+        if ((name == null) != (format == null)) {
+            throw new IllegalArgumentException("a backing file needs a format, and no backing file has none");
+        }
+        try (Storage storage = Storages.open(file, true)) {
+            new HeaderRewrite(storage).backing(name, format);
+        }
     }
 }

@@ -115,7 +115,11 @@ final class Qcow2Image implements Qcow2Disk {
 
         /** An image that was not closed properly gets its refcounts anew before anything is written. */
         private Qcow2Header rebuilt(Storage storage, Qcow2Header found) throws IOException {
-            if (!options.writable() || !found.isDirty() || found.isCorrupt() || storage.isReadOnly()) {
+            if (!options.writable()
+                    || !found.isDirty()
+                    || found.isCorrupt()
+                    || storage.isReadOnly()
+                    || found.cryptMethod() != Qcow2Header.CRYPT_NONE) {
                 return found;
             }
             Qcow2.repair(storage, options, Qcow2.Repair.ALL);
@@ -143,6 +147,9 @@ final class Qcow2Image implements Qcow2Disk {
             openBacking();
             readSnapshots();
             readBitmaps();
+            if (options.writable() && dataFile.storage().isReadOnly()) {
+                throw new ReadOnlyDeviceException(dataFile.name());
+            }
             if (options.writable() && !problems.isEmpty()) {
                 throw Problems.copy(problems.get(0));
             }
@@ -461,7 +468,7 @@ final class Qcow2Image implements Qcow2Disk {
     }
 
     @Override
-    public BlockDevice openSnapshot(String idOrName) throws IOException {
+    public synchronized BlockDevice openSnapshot(String idOrName) throws IOException {
         begin(0, 0);
         Snapshot snapshot = findSnapshot(idOrName);
         snapshot.requireReadable(header, file);
@@ -507,24 +514,30 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public void applySnapshot(String idOrName) throws IOException {
         begin(0, 0);
-        Snapshot snapshot = findSnapshot(idOrName);
-        if (snapshot.info().diskSize() != header.size()) {
-            throw new BlockIOException(
-                    BlockIOException.Kind.NOT_SUPPORTED,
-                    description() + ": snapshot "
-                            + Printable.quote(snapshot.info().name()) + " has a disk of "
-                            + snapshot.info().diskSize() + " bytes, this one has " + header.size()
-                            + " bytes, which cannot change while it is open",
-                    null);
-        }
-        changeSnapshots(edit -> edit.apply(snapshots, snapshot));
+        changeSnapshots(edit -> {
+            Snapshot snapshot = findSnapshot(idOrName);
+            if (snapshot.info().diskSize() != header.size()) {
+                throw new BlockIOException(
+                        BlockIOException.Kind.NOT_SUPPORTED,
+                        description() + ": snapshot "
+                                + Printable.quote(snapshot.info().name()) + " has a disk of "
+                                + snapshot.info().diskSize() + " bytes, this one has " + header.size()
+                                + " bytes, which cannot change while it is open",
+                        null);
+            }
+            edit.apply(snapshots, snapshot);
+        });
     }
 
     /** Applies a snapshot of any size; the image is closed at once. */
     void applyAndClose(String idOrName) throws IOException {
-        Snapshot snapshot = findSnapshot(idOrName);
-        changeSnapshots(edit -> edit.apply(snapshots, snapshot));
+        changeSnapshots(edit -> edit.apply(snapshots, findSnapshot(idOrName)));
         close();
+    }
+
+    /** Takes all clusters out of the disk: it shows what lies below. */
+    void makeEmpty() throws IOException {
+        writer().resize.makeEmpty();
     }
 
     /** Gives every cluster of an empty disk its place. */
@@ -553,20 +566,24 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public void deleteSnapshot(String idOrName) throws IOException {
         begin(0, 0);
-        Snapshot snapshot = findSnapshot(idOrName);
-        if (openSnapshots.contains(snapshot.info().id())) {
-            throw new BlockIOException(
-                    BlockIOException.Kind.BUSY,
-                    description() + ": snapshot "
-                            + Printable.quote(snapshot.info().name()) + " is open",
-                    null);
-        }
-        changeSnapshots(edit -> edit.delete(snapshots, snapshot));
+        changeSnapshots(edit -> {
+            Snapshot snapshot = findSnapshot(idOrName);
+            if (openSnapshots.contains(snapshot.info().id())) {
+                throw new BlockIOException(
+                        BlockIOException.Kind.BUSY,
+                        description() + ": snapshot "
+                                + Printable.quote(snapshot.info().name()) + " is open",
+                        null);
+            }
+            edit.delete(snapshots, snapshot);
+        });
     }
 
     private synchronized void changeSnapshots(TableWriter.TableChange change) throws IOException {
-        writer().tables.changeTables(change);
-        snapshots = Snapshot.readTable(Qcow2Header.read(file.storage()), file, options.limits());
+        writer().tables.changeTables(edit -> {
+            change.make(edit);
+            snapshots = Snapshot.readTable(Qcow2Header.read(file.storage()), file, options.limits());
+        });
     }
 
     void snapshotClosed(String id) {
@@ -581,6 +598,10 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
         begin(0, 0);
+        if (writer != null && writer.tables.isChanged()) {
+            throw new DiskImageException(
+                    description() + ": the image was written to since it was opened: its bitmaps are out of date");
+        }
         for (Bitmap candidate : bitmaps) {
             if (candidate.info().name().equals(bitmap)) {
                 candidate.dirtyRanges(header, file, walkBytes(), visitor);

@@ -1,13 +1,13 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.CheckListener;
+import dev.platter.core.CorruptImageException;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.LimitExceededException;
 import dev.platter.core.Limits;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -27,7 +27,7 @@ final class Qcow2Repair {
     private final long start;
     private final List<Long> table = new ArrayList<>();
     private long next;
-    private long[] block;
+    private final ByteBuffer block;
     private long blockIndex = -1;
 
     Qcow2Repair(Qcow2Header header, HostFile file) throws IOException {
@@ -38,17 +38,33 @@ final class Qcow2Repair {
         this.blockBits = header.clusterBits() + 3 - order;
         this.start = Qcow2Check.clustersOf(file.askSize(), header.clusterBits()) + 1;
         this.next = start;
-        this.block = new long[1 << blockBits];
+        this.block = DirectBuffers.allocate(header.clusterSize());
     }
 
     /** Repairs all that can be. */
     void all(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits, CheckListener listener) throws IOException {
-        new Qcow2Check(header, file, snapshots, bitmaps, limits, listener, WINDOW, this::take).run();
+        boolean[] beyondEnd = {false};
+        CheckListener watching = new CheckListener() {
+            @Override
+            public void finding(Kind kind, long offset, String text) {
+                beyondEnd[0] |= text.contains("exceeding the end of the file");
+                listener.finding(kind, offset, text);
+            }
+        };
+        new Qcow2Check(header, file, snapshots, bitmaps, limits, watching, WINDOW, this::take).run();
+        if (beyondEnd[0]) {
+            throw new CorruptImageException(file.name() + ": tables or data lie beyond the end of the file ("
+                    + file.fileSize() + " bytes): it is truncated, and a repair would hide what is lost");
+        }
         finish();
         Qcow2Header now = Qcow2Header.read(file.storage());
         new OwnFlags(now, file).set();
         file.sync();
-        if (header.version() >= 3) {
+        boolean whole = new Qcow2Check(now, file, snapshots, bitmaps, limits, listener)
+                        .run()
+                        .corruptions()
+                == 0;
+        if (header.version() >= 3 && whole) {
             fields.incompatibleFeatures(
                     header.incompatibleFeatures() & ~(Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT));
         }
@@ -89,10 +105,14 @@ final class Qcow2Repair {
         if (index != blockIndex) {
             writeBlock();
             blockIndex = index;
-            Arrays.fill(block, 0);
+            HostFile.fillZeros(block.clear(), block.capacity());
         }
         long most = order == 6 ? Long.MAX_VALUE : (1L << (1 << order)) - 1;
-        block[(int) cluster & ((1 << blockBits) - 1)] = Math.min(count, most);
+        if (count > most) {
+            throw new CorruptImageException(file.name() + ": the cluster at " + (cluster << header.clusterBits())
+                    + " is referred to " + count + " times; refcounts of " + (1 << order) + " bits hold up to " + most);
+        }
+        Refcounts.put(block, (int) cluster & ((1 << blockBits) - 1), order, count);
     }
 
     private void writeBlock() throws IOException {
@@ -108,11 +128,7 @@ final class Qcow2Repair {
             place = next++ << header.clusterBits();
             table.set((int) blockIndex, place);
         }
-        ByteBuffer raw = DirectBuffers.allocate(header.clusterSize());
-        for (int i = 0; i < block.length; i++) {
-            Refcounts.put(raw, i, order, block[i]);
-        }
-        file.write(place, raw);
+        file.write(place, block.duplicate().clear());
     }
 
     /** Adds what the new refcounts take themselves, and leads the header there. */
@@ -121,7 +137,7 @@ final class Qcow2Repair {
         if (blockIndex < firstOwn) {
             writeBlock();
             blockIndex = firstOwn;
-            Arrays.fill(block, 0);
+            HostFile.fillZeros(block.clear(), block.capacity());
         }
         // blocks that describe blocks and table: until they describe themselves
         long entriesPerCluster = header.clusterSize() / Long.BYTES;

@@ -189,6 +189,15 @@ final class Resize {
             return;
         }
         int kind = L2Entry.kind(entry);
+        if (header.isExtendedL2() && entry < 0 && kind == L2Entry.SUBCLUSTERS) {
+            // behind the end in a subcluster that is the disk's own
+            int subclusterSize = clusterSize / SubclusterWriter.SUBCLUSTERS;
+            int subclusterEnd = (used + subclusterSize - 1) & -subclusterSize;
+            tables.requireData(L2Entry.offset(entry), clusterSize);
+            if (subclusterEnd > used) {
+                dataFile.writeZeros(L2Entry.offset(entry) + used, subclusterEnd - used);
+            }
+        }
         if (L2Entry.isCompressed(entry) || hides || kind == L2Entry.DATA || kind == L2Entry.SUBCLUSTERS) {
             // written again, the last sector gets zeros behind it as far as its cluster or subcluster goes
             ByteBuffer sector = ByteBuffer.allocate(512);
@@ -201,6 +210,24 @@ final class Resize {
             if (from < last + clusterSize && L2Entry.kind(mapper.lookup(last)) != L2Entry.DATA) {
                 zeros.zeroClusters(from, last + clusterSize);
             }
+        }
+    }
+
+    /** Takes all clusters out of the disk. */
+    void makeEmpty() throws IOException {
+        tables.changing.lock();
+        try {
+            tables.begin();
+            long end = wholeClusters(header.size());
+            for (long at = 0; at < end; ) {
+                at = dropEntries(at, end);
+            }
+            tables.commit();
+            tables.commit();
+        } catch (OverlapException e) {
+            throw tables.breakOff(e);
+        } finally {
+            tables.changing.unlock();
         }
     }
 

@@ -40,7 +40,7 @@ final class SnapshotDevice implements BlockDevice {
 
     @Override
     public Features features() {
-        return image.features();
+        return image.features().asReadOnly();
     }
 
     @Override

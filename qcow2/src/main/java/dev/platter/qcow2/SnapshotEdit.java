@@ -4,6 +4,7 @@ import dev.platter.core.BlockIOException;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.DiskImageException;
+import dev.platter.core.LimitExceededException;
 import dev.platter.core.Printable;
 import dev.platter.core.SnapshotInfo;
 import java.io.IOException;
@@ -19,8 +20,14 @@ import java.util.List;
  */
 final class SnapshotEdit {
     private static final int PIECE_BYTES = 64 << 10;
+
+    /** Bytes of tables that one change may read: far more than there are without aliases. */
+    private static final long WALK_BASE = 64 << 20;
+
+    private static final int WALK_FACTOR = 16;
     private static final int EXTRA_BYTES = 24;
     private static final int MAX_SNAPSHOTS = 65536;
+    private static final int MAX_NAME = 65535;
 
     private final Qcow2Header header;
     private final HostFile file;
@@ -31,7 +38,10 @@ final class SnapshotEdit {
     private final int entryBytes;
     private final Run run = new Run();
     private final BufferPool pieces;
-    private boolean headerUnknown;
+    private boolean switched;
+    private long l1TableOffset;
+    private long l1Entries0;
+    private long walkable;
 
     /** Clusters next to each other, so that their refcounts are changed together. */
     private static final class Run {
@@ -69,12 +79,18 @@ final class SnapshotEdit {
             throw new BlockIOException(
                     BlockIOException.Kind.NO_SPACE, file.name() + ": an image holds up to 65536 snapshots", null);
         }
+        if (name.getBytes(StandardCharsets.UTF_8).length > MAX_NAME) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NOT_SUPPORTED,
+                    file.name() + ": the name of a snapshot has up to " + MAX_NAME + " bytes",
+                    null);
+        }
         long highest = 0;
         for (Snapshot snapshot : snapshots) {
             highest = Math.max(highest, number(snapshot.info().id()));
         }
         SnapshotInfo info = new SnapshotInfo(Long.toString(highest + 1), name, 0, seconds, nanos, 0, -1, header.size());
-        change(() -> {
+        change(header.l1Size(), () -> {
             long active = allocateTable(header.l1Size(), MetadataMap.Kind.L1_TABLE);
             long kept = allocateTable(header.l1Size(), MetadataMap.Kind.SNAPSHOT_L1_TABLE);
             copyL1(header.l1TableOffset(), header.l1Size(), this::share, active, kept);
@@ -96,8 +112,8 @@ final class SnapshotEdit {
                     + " has a disk of " + size + " bytes, the image has one of " + header.size()
                     + ": in version 2 of the format it cannot be applied");
         }
-        int entries = (int) Math.max(header.l1EntriesFor(size), 1);
-        change(() -> {
+        int entries = (int) header.l1EntriesFor(size);
+        change(entries, () -> {
             long active = allocateTable(entries, MetadataMap.Kind.L1_TABLE);
             copyL1(snapshot.l1TableOffset(), header.l1EntriesFor(size), this::borrow, active, -1);
             eachTable(header.l1TableOffset(), header.l1Size(), this::drop);
@@ -109,7 +125,7 @@ final class SnapshotEdit {
     /** Forgets a snapshot and frees what nothing else refers to. */
     void delete(List<Snapshot> snapshots, Snapshot snapshot) throws IOException {
         requirePossible();
-        change(() -> {
+        change(header.l1Size(), () -> {
             eachTable(snapshot.l1TableOffset(), snapshot.l1Size(), this::drop);
             flushRun();
             releaseRange(snapshot.l1TableOffset(), snapshot.l1Size() * Long.BYTES);
@@ -148,20 +164,24 @@ final class SnapshotEdit {
         Tables make() throws IOException;
     }
 
-    private void change(Change change) throws IOException {
+    private void change(long l1Entries, Change change) throws IOException {
         Tables tables;
+        boolean prepared = false;
+        walkable = WALK_BASE + Math.min(file.askSize(), Long.MAX_VALUE / 64) * WALK_FACTOR;
         try {
-            allocator.beginSwitch(clustersNeeded());
+            allocator.beginSwitch(clustersNeeded(l1Entries));
             tables = change.make();
             flushRun();
             allocator.writeSwitch();
             file.sync();
-        } catch (IOException | RuntimeException e) {
-            run.count = 0;
-            allocator.abandonSwitch();
-            throw e;
+            prepared = true;
+        } finally {
+            if (!prepared) {
+                run.count = 0;
+                allocator.abandonSwitch();
+            }
         }
-        headerUnknown = true;
+        switched = true;
         fields.tables(
                 tables.size,
                 tables.l1Size,
@@ -171,22 +191,35 @@ final class SnapshotEdit {
                 tables.snapshots,
                 tables.snapshotsOffset);
         file.sync();
-        headerUnknown = false;
         allocator.finishSwitch();
+        walkable = 0;
+        l1TableOffset = tables.l1Offset;
+        l1Entries0 = header.l1EntriesFor(tables.size);
     }
 
-    /** Returns whether writing the header failed: nobody knows which tables it names. */
-    boolean isHeaderUnknown() {
-        return headerUnknown;
+    /** Returns whether the header was written, or could have been. */
+    boolean isSwitched() {
+        return switched;
     }
 
-    private long clustersNeeded() {
-        long l1 = (((long) header.l1Size() * Long.BYTES) >>> clusterBits) + 1;
-        return 2 * l1 + header.l1Size() + MAX_SNAPSHOTS * 16 / clusterSize + 64;
+    /** Returns where the L1 table of the disk lies now. */
+    long l1TableOffset() {
+        return l1TableOffset;
+    }
+
+    /** Returns how many entries of it the disk needs. */
+    long l1Entries() {
+        return l1Entries0;
+    }
+
+    private long clustersNeeded(long l1Entries) {
+        long entries = Math.max(header.l1Size(), l1Entries);
+        long l1 = ((entries * Long.BYTES) >>> clusterBits) + 1;
+        return 2 * l1 + entries + MAX_SNAPSHOTS * 16 / clusterSize + 64;
     }
 
     private long allocateTable(long entries, MetadataMap.Kind kind) throws IOException {
-        return allocateRange(Math.max(1, entries * Long.BYTES), kind);
+        return entries == 0 ? 0 : allocateRange(entries * Long.BYTES, kind);
     }
 
     private long allocateRange(long bytes, MetadataMap.Kind kind) throws IOException {
@@ -271,6 +304,7 @@ final class SnapshotEdit {
             return rewrite(table, stored -> stored & ~L2Entry.COPIED) | L2Entry.COPIED;
         }
         count(table >>> clusterBits, 1, 1);
+        allocator.note(table >>> clusterBits, MetadataMap.Kind.L2_TABLE);
         return table;
     }
 
@@ -346,6 +380,12 @@ final class SnapshotEdit {
     }
 
     private void read(long table, int at, ByteBuffer raw) throws IOException {
+        walkable -= raw.capacity();
+        if (walkable < 0) {
+            throw new LimitExceededException(
+                    file.name()
+                            + ": its L2 tables have far more bytes than the file: they alias each other to make work without end");
+        }
         file.readTable("L2 table", table, clusterSize, table + at, raw.clear());
         raw.clear();
     }
@@ -372,6 +412,14 @@ final class SnapshotEdit {
     }
 
     private void countEntry(long stored, long delta) throws IOException {
+        long place = L2Entry.isCompressed(stored)
+                ? CompressedClusters.hostOffset(stored, clusterBits)
+                : L2Entry.offset(stored);
+        boolean aligned = L2Entry.isCompressed(stored) || (place & (clusterSize - 1)) == 0;
+        if (place != 0 && (!aligned || !file.holds(place, 1))) {
+            throw new CorruptImageException(file.name() + ": an L2 entry has guest data at " + place
+                    + ", which is not aligned or lies beyond the end of the file (" + file.fileSize() + " bytes)");
+        }
         if (L2Entry.isCompressed(stored)) {
             long from = CompressedClusters.hostOffset(stored, clusterBits);
             long last = from + CompressedClusters.hostLength(stored, clusterBits) - 1;

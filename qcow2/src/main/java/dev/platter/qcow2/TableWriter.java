@@ -118,6 +118,11 @@ final class TableWriter {
         announced = true;
     }
 
+    /** Returns whether anything was changed. */
+    boolean isChanged() {
+        return announced;
+    }
+
     /** Makes the image ready for its first change, by whoever does not hold {@link #changing}. */
     void announce() throws IOException {
         if (announced) {
@@ -131,7 +136,8 @@ final class TableWriter {
         }
     }
 
-    void requireWhole() throws CorruptImageException {
+    void requireWhole() throws IOException {
+        file.requireUnbroken();
         CorruptImageException problem = broken;
         if (problem != null) {
             throw new CorruptImageException(String.valueOf(problem.getMessage()), problem);
@@ -219,16 +225,31 @@ final class TableWriter {
         }
     }
 
-    /** Notes that a cluster lost a reference. */
-    void free(long entry) {
+    /**
+     * Notes that a cluster lost a reference.
+     *
+     * @throws OverlapException if the entry was not of guest data, but of a table
+     */
+    void free(long entry) throws OverlapException {
         if (L2Entry.isCompressed(entry)) {
             long from = CompressedClusters.hostOffset(entry, clusterBits);
             long last = from + CompressedClusters.hostLength(entry, clusterBits) - 1;
-            freed.add(from >>> clusterBits, (last >>> clusterBits) - (from >>> clusterBits) + 1);
+            free(from >>> clusterBits, (last >>> clusterBits) - (from >>> clusterBits) + 1);
             freed.hadCompressed = true;
         } else if (hasPlace(entry) && !ownDataFile) {
-            freed.add(L2Entry.offset(entry) >>> clusterBits, 1);
+            free(L2Entry.offset(entry) >>> clusterBits, 1);
         }
+    }
+
+    private void free(long cluster, long count) throws OverlapException {
+        for (long i = cluster; i < cluster + count; i++) {
+            MetadataMap.Kind kind = metadata.get(i);
+            if (kind != null) {
+                throw new OverlapException(file.name() + ": an L2 entry has guest data at " + (i << clusterBits)
+                        + ", where " + kind + " is: the image is damaged and marked so, nothing more is written");
+            }
+        }
+        freed.add(cluster, count);
     }
 
     boolean hasPlace(long entry) {
@@ -325,18 +346,18 @@ final class TableWriter {
             begin();
             commit();
             commit();
-            long stamp = placed.writeLock();
             SnapshotEdit edit = new SnapshotEdit(Qcow2Header.read(file.storage()), file, allocator, fields);
+            long stamp = placed.writeLock();
+            boolean done = false;
             try {
                 change.make(edit);
-                Qcow2Header now = Qcow2Header.read(file.storage());
-                mapper.moved(now.l1TableOffset(), now.l1EntriesFor(now.size()));
+                mapper.moved(edit.l1TableOffset(), edit.l1Entries());
                 compressed.forget();
+                done = true;
             } finally {
                 placed.unlockWrite(stamp);
-                if (edit.isHeaderUnknown()) {
-                    broken = new CorruptImageException(file.name()
-                            + ": writing the header failed; nothing more is written before the image is opened again");
+                if (!done && edit.isSwitched()) {
+                    file.breakOff(new IOException("the header names other tables, which could not be read"));
                 }
             }
         } catch (OverlapException e) {

@@ -82,20 +82,34 @@ final class ZeroWriter {
     private void writeZeroBytes(long from, long end, long border, ZeroMode mode) throws IOException {
         for (long at = from; at < end; ) {
             long stop = Math.min(end, (at & -border) + border);
-            long first = at & -border;
-            long last = Math.min(first + border, header.size());
-            boolean byEntries = header.version() >= 3 || backing == null;
-            if (byEntries
-                    && clusters.isZero(first, at - first)
-                    && clusters.isZero(stop, last - stop)
-                    && hasNoData(first)) {
-                changeEntries(first, first + border, mode.mayUnmap());
-            } else if (mode.isFast()) {
-                requireFast(at, stop);
-            } else {
-                writeZeros(at, stop);
+            if (!zeroAround(at, stop, border, mode)) {
+                if (mode.isFast()) {
+                    requireFast(at, stop);
+                } else {
+                    writeZeros(at, stop);
+                }
             }
             at = stop;
+        }
+    }
+
+    /** Zeros a whole cluster of which some is to be zeroed, if all of it is zeros then; nobody writes there meanwhile. */
+    private boolean zeroAround(long at, long stop, long border, ZeroMode mode) throws IOException {
+        boolean byEntries = header.version() >= 3 || backing == null;
+        long first = at & -border;
+        long last = Math.min(first + border, header.size());
+        tables.changing.lock();
+        try {
+            if (!byEntries
+                    || !hasNoData(first)
+                    || !clusters.isZero(first, at - first)
+                    || !clusters.isZero(stop, last - stop)) {
+                return false;
+            }
+            changeEntries(first, first + border, mode.mayUnmap());
+            return true;
+        } finally {
+            tables.changing.unlock();
         }
     }
 
