@@ -31,7 +31,7 @@ public final class WriteInProcess {
     /**
      * Runs one measurement.
      *
-     * @param args its name, the number of rounds, and what it needs: see the methods
+     * @param args its name, the number of rounds (of {@code write}, 0 for no warm-up), and what it needs: see the methods
      */
     public static void main(String[] args) throws IOException {
         int rounds = Integer.parseInt(args[1]);
@@ -43,7 +43,7 @@ public final class WriteInProcess {
                         Integer.parseInt(args[4]),
                         Long.parseLong(args[5]),
                         Integer.parseInt(args[6]));
-                write(image, requests);
+                write(image, requests, rounds == 0 ? 0 : WARM_UPS);
             }
             case "random-write" -> randomWrite(rounds, image, Path.of(args[3]));
             default -> throw new IllegalArgumentException("no measurement " + args[0]);
@@ -75,7 +75,7 @@ public final class WriteInProcess {
     }
 
     /** Wall and CPU seconds, of all threads, of writes to an image, once; warmed up on another one. */
-    private static void write(Path image, Requests requests) throws IOException {
+    private static void write(Path image, Requests requests, int warmUps) throws IOException {
         OpenOptions options = OpenOptions.builder()
                 .format("qcow2")
                 .writable(true)
@@ -84,7 +84,7 @@ public final class WriteInProcess {
         Path rehearsal = image.resolveSibling(image.getFileName() + ".warm-up");
         Requests few = new Requests(
                 Math.min(requests.count, (64 << 20) / requests.size), requests.size, requests.step, requests.flush * 8);
-        for (int i = 0; i < WARM_UPS; i++) {
+        for (int i = 0; i < warmUps; i++) {
             Files.deleteIfExists(rehearsal);
             Qcow2.create(
                     rehearsal,
@@ -93,7 +93,7 @@ public final class WriteInProcess {
                 few.to(disk);
             }
         }
-        Files.delete(rehearsal);
+        Files.deleteIfExists(rehearsal);
         try (DiskImage disk = DiskImages.open(image, options)) {
             long cpu = PROCESS.getProcessCpuTime();
             long wall = System.nanoTime();
