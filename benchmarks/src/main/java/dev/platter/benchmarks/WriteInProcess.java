@@ -86,9 +86,7 @@ public final class WriteInProcess {
                 Math.min(requests.count, (64 << 20) / requests.size), requests.size, requests.step, requests.flush * 8);
         for (int i = 0; i < warmUps; i++) {
             Files.deleteIfExists(rehearsal);
-            Qcow2.create(
-                    rehearsal,
-                    CreateOptions.builder(1L << 30).build());
+            Qcow2.create(rehearsal, CreateOptions.builder(1L << 30).build());
             try (DiskImage disk = DiskImages.open(rehearsal, options)) {
                 few.to(disk);
             }

@@ -105,8 +105,8 @@ final class BitmapCommand implements Command {
         }
     }
 
-    private static void merge(
-            Qcow2Disk disk, String name, String source, Arguments arguments, OpenOptions options) throws IOException {
+    private static void merge(Qcow2Disk disk, String name, String source, Arguments arguments, OpenOptions options)
+            throws IOException {
         String other = arguments.value("-b");
         if (other == null) {
             disk.mergeBitmap(name, disk, source);

@@ -46,8 +46,11 @@ public final class DiskImages {
             return;
         }
         try {
-            options.onWarning().accept(new Warning(
-                    0, storage.name() + ": " + writer + ": it may change while it is read, which can show as damage"));
+            options.onWarning()
+                    .accept(new Warning(
+                            0,
+                            storage.name() + ": " + writer
+                                    + ": it may change while it is read, which can show as damage"));
         } catch (RuntimeException e) {
             storage.close();
             throw e;

@@ -363,7 +363,7 @@ final class FileStorage implements Storage {
         }
     }
 
-    private void requireWritable() throws ReadOnlyDeviceException {
+    private void requireWritable() throws IOException {
         if (!writable) {
             throw new ReadOnlyDeviceException(name);
         }

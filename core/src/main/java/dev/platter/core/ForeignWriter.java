@@ -31,7 +31,10 @@ final class ForeignWriter {
                 return null;
             }
             Map<String, Object> attributes = Files.readAttributes(file, "unix:dev,ino");
-            return find(locks, (Long) attributes.get("dev"), (Long) attributes.get("ino"), ProcessHandle.current().pid());
+            if (attributes.get("dev") instanceof Long device && attributes.get("ino") instanceof Long inode) {
+                return find(locks, device, inode, ProcessHandle.current().pid());
+            }
+            return null;
         } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
             // not to know is no reason not to read
             return null;

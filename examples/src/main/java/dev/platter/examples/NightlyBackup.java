@@ -141,7 +141,10 @@ public final class NightlyBackup {
     }
 
     private static OpenOptions reading() {
-        return OpenOptions.builder().format("qcow2").references(ReferencePolicy.all()).build();
+        return OpenOptions.builder()
+                .format("qcow2")
+                .references(ReferencePolicy.all())
+                .build();
     }
 
     private static OpenOptions writing() {

@@ -342,8 +342,8 @@ final class BitmapTables {
     /** Whoever changes the directory has begun to change the image: what records is in use. */
     private static void putEntry(ByteBuffer raw, Bitmap stored, byte[] name) {
         boolean recording = stored.info().auto();
-        int flags = (recording ? Bitmap.FLAG_AUTO : 0)
-                | (recording || stored.info().inUse() ? Bitmap.FLAG_IN_USE : 0);
+        int flags =
+                (recording ? Bitmap.FLAG_AUTO : 0) | (recording || stored.info().inUse() ? Bitmap.FLAG_IN_USE : 0);
         raw.putLong(stored.tableOffset()).putInt((int) stored.tableSize()).putInt(flags);
         raw.put((byte) 1).put((byte) stored.granularityBits()).putShort((short) name.length);
         raw.putInt(0).put(name);

@@ -3,7 +3,6 @@ package dev.platter.qcow2;
 import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CorruptImageException;
-import dev.platter.core.DirectBuffers;
 import dev.platter.core.DiskImage.RangeVisitor;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.LimitExceededException;
@@ -11,15 +10,12 @@ import dev.platter.core.Printable;
 import dev.platter.core.Warning;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.Lock;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The bitmaps of an image that is written. Those that are enabled record every change of the disk: in memory, while the file
@@ -122,8 +118,8 @@ final class BitmapWriter {
 
     private void requireRoom(long bits) throws LimitExceededException {
         if (bits > MOST_BITS) {
-            throw new LimitExceededException(
-                    file.name() + ": its enabled bitmaps have " + bits + " bits; such an image can be read, but not written");
+            throw new LimitExceededException(file.name() + ": its enabled bitmaps have " + bits
+                    + " bits; such an image can be read, but not written");
         }
     }
 
@@ -227,8 +223,8 @@ final class BitmapWriter {
         int granularityBits = Long.numberOfTrailingZeros(granularity);
         long entries = Bitmap.clusters(diskSize, granularityBits, clusterBits);
         if (entries > Bitmap.MAX_BYTES >>> clusterBits) {
-            throw refused("a bitmap of this disk with a granularity of " + granularity
-                    + " bytes would have more than " + Bitmap.MAX_BYTES + " bytes; choose a coarser one");
+            throw refused("a bitmap of this disk with a granularity of " + granularity + " bytes would have more than "
+                    + Bitmap.MAX_BYTES + " bytes; choose a coarser one");
         }
         BitmapInfo info = new BitmapInfo(name, granularity, false, enabled);
         long bits = Qcow2Check.clustersOf(diskSize, granularityBits);
@@ -394,8 +390,8 @@ final class BitmapWriter {
             bitmap.stored.requireCheckable(header, file);
             long entries = Bitmap.clusters(newSize, bitmap.stored.granularityBits(), clusterBits);
             if (entries > Bitmap.MAX_BYTES >>> clusterBits) {
-                throw refused("bitmap " + Printable.quote(bitmap.stored.info().name())
-                        + " is too fine for a disk of " + newSize + " bytes; remove it first");
+                throw refused("bitmap " + Printable.quote(bitmap.stored.info().name()) + " is too fine for a disk of "
+                        + newSize + " bytes; remove it first");
             }
         }
     }
@@ -404,7 +400,8 @@ final class BitmapWriter {
     void resizing() throws IOException {
         store();
         for (Tracked bitmap : bitmaps) {
-            tables.putFlags(bitmap.stored, Bitmap.FLAG_IN_USE | (bitmap.stored.info().auto() ? Bitmap.FLAG_AUTO : 0));
+            tables.putFlags(
+                    bitmap.stored, Bitmap.FLAG_IN_USE | (bitmap.stored.info().auto() ? Bitmap.FLAG_AUTO : 0));
         }
         tables.write();
     }

@@ -19,7 +19,7 @@ final class DirtyBits {
 
     private static final int PAGE_WORDS = 1 << (PAGE_BITS - 6);
 
-    private final long @Nullable [][] pages;
+    private final long[] @Nullable [] pages;
     private final AtomicInteger used = new AtomicInteger();
 
     /** @param bits how many there are */

@@ -106,7 +106,10 @@ final class HeaderRewrite {
         }
         if (oneSector) {
             int place = headerLength + length(extensions) + 8;
-            return sector.putLong(8, place).putInt(16, name.length).put(place, name).clear();
+            return sector.putLong(8, place)
+                    .putInt(16, name.length)
+                    .put(place, name)
+                    .clear();
         }
         if (nameMoves) {
             int place = newPlace(name.length);

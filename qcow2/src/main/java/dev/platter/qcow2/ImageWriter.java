@@ -23,8 +23,8 @@ record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros,
         metadata.put(0, MetadataMap.Kind.HEADER);
         Allocator allocator = Allocator.open(header, file, fields, metadata);
         new MetadataWalk(header, file, allocator).claim(opening.snapshots, opening.bitmaps);
-        BitmapTables bitmapTables = new BitmapTables(
-                header, file, allocator, !opening.bitmaps.isEmpty(), opening.options.onWarning());
+        BitmapTables bitmapTables =
+                new BitmapTables(header, file, allocator, !opening.bitmaps.isEmpty(), opening.options.onWarning());
         BitmapWriter bitmaps =
                 new BitmapWriter(header, file, bitmapTables, opening.bitmaps, opening.options.onWarning());
         TableWriter tables =

@@ -24,8 +24,13 @@ final class Qcow2Opening {
     final HostFile file;
     final List<DiskImageException> problems = new ArrayList<>();
     HostFile dataFile;
-    @Nullable DiskImage backing;
-    @Nullable DiskImageException backingProblem;
+
+    @Nullable
+    DiskImage backing;
+
+    @Nullable
+    DiskImageException backingProblem;
+
     List<Snapshot> snapshots = List.of();
     List<Bitmap> bitmaps = List.of();
 
@@ -48,8 +53,7 @@ final class Qcow2Opening {
         }
         Qcow2.repair(storage, options, Qcow2.Repair.ALL);
         warn(new Warning(
-                72,
-                storage.name() + ": the image was not closed properly (dirty bit): its refcounts were made anew"));
+                72, storage.name() + ": the image was not closed properly (dirty bit): its refcounts were made anew"));
         return Qcow2Header.read(storage);
     }
 
@@ -135,8 +139,8 @@ final class Qcow2Opening {
         }
         String name = header.extensions().dataFile();
         if (name == null || name.isEmpty()) {
-            throw new CorruptImageException(file.name()
-                    + ": the data clusters are in an external data file, but the image does not name it");
+            throw new CorruptImageException(
+                    file.name() + ": the data clusters are in an external data file, but the image does not name it");
         }
         try {
             dataFile = hostFile(references.openDataFile(name));
@@ -165,8 +169,7 @@ final class Qcow2Opening {
                     file.name() + ": a raw data file and a backing file exclude each other, the image has both");
         }
         try {
-            DiskImage below =
-                    references.openBacking(name, header.extensions().backingFormat());
+            DiskImage below = references.openBacking(name, header.extensions().backingFormat());
             backing = below;
             problems.addAll(below.problems());
             warnings.addAll(below.warnings());
@@ -185,8 +188,7 @@ final class Qcow2Opening {
     }
 
     private void readBitmaps() throws IOException {
-        HeaderExtensions.BitmapDirectoryLocation location =
-                header.extensions().bitmaps();
+        HeaderExtensions.BitmapDirectoryLocation location = header.extensions().bitmaps();
         if (location == null) {
             return;
         }

@@ -38,7 +38,10 @@ final class BitmapRecordingTest {
     private static byte[] newImage() {
         try {
             CrashStorage made = new CrashStorage("new", new byte[0]);
-            new NewImage(CreateOptions.builder(64 * CLUSTER + 512).clusterSize(CLUSTER).build()).write(made);
+            new NewImage(CreateOptions.builder(64 * CLUSTER + 512)
+                            .clusterSize(CLUSTER)
+                            .build())
+                    .write(made);
             return made.contents();
         } catch (IOException e) {
             throw new AssertionError(e);
@@ -194,8 +197,9 @@ final class BitmapRecordingTest {
             write(disk, 0, 512);
         }
 
-        assertThat(warnings).anySatisfy(warning -> assertThat(warning.text())
-                .contains("has 2 entries, the disk needs 1", "out of date"));
+        assertThat(warnings)
+                .anySatisfy(warning ->
+                        assertThat(warning.text()).contains("has 2 entries, the disk needs 1", "out of date"));
         try (DiskImage after = Qcow2Builder.open(damaged.contents(), OpenOptions.defaults())) {
             assertThat(after.bitmaps()).containsExactly(new BitmapInfo("b", CLUSTER, true, true));
         }
@@ -220,8 +224,9 @@ final class BitmapRecordingTest {
 
     private static void assertRefused(Qcow2Disk disk, String name, long granularity, String why) {
         assertThatThrownBy(() -> disk.addBitmap(name, granularity, true))
-                .isInstanceOfSatisfying(BlockIOException.class, e -> assertThat(e.kind())
-                        .isEqualTo(BlockIOException.Kind.NOT_SUPPORTED))
+                .isInstanceOfSatisfying(
+                        BlockIOException.class,
+                        e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.NOT_SUPPORTED))
                 .hasMessageContaining(why);
     }
 

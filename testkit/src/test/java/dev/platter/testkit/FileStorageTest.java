@@ -421,7 +421,7 @@ class FileStorageTest {
         try (Storage writer = Storages.open(file, true)) {
             Storages.open(file, false).close();
 
-            assertThat(writeByQemu(file).stderr()).contains("Failed to get");
+            assertThat(writeByQemu(file).stderr()).contains("Failed to lock byte");
             writer.write(0, ByteBuffer.allocate(1));
         }
 
