@@ -7,6 +7,7 @@ import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
 import dev.platter.testkit.ReferenceTools;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -55,9 +56,11 @@ final class BitmapCommandTest {
     void bitmapOfAnotherImageIsMerged() throws IOException {
         both("--add", "a");
         write(2);
-        both("--add", "-b", ours.toString(), "-F", "qcow2", "--merge", "a", "from-ours");
+        Path third = Files.copy(theirs, folder.resolve("third.qcow2"));
 
-        assertSame("from-ours");
+        both("--add", "-b", third.toString(), "-F", "qcow2", "--merge", "a", "merged");
+
+        assertSame("merged");
     }
 
     @Test
