@@ -206,7 +206,7 @@ public final class InProcess {
         }
     }
 
-    private static void print(int round, double... numbers) {
+    static void print(int round, double... numbers) {
         if (round < 0) {
             return;
         }

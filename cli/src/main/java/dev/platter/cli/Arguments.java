@@ -31,6 +31,22 @@ final class Arguments {
         return parsed.matchedOptionValue(option, List.of());
     }
 
+    /** Returns those of some options that were given, in the order in which they were, repeated as they were. */
+    List<String> order(List<String> options) {
+        List<String> given = new ArrayList<>();
+        for (String argument : parsed.originalArgs()) {
+            if (argument.equals("--")) {
+                break;
+            }
+            int end = argument.indexOf('=');
+            String name = end < 0 ? argument : argument.substring(0, end);
+            if (options.contains(name)) {
+                given.add(name);
+            }
+        }
+        return given;
+    }
+
     /**
      * Returns the value of an option that has a few.
      *

@@ -18,6 +18,10 @@ final class Commands {
         "convert",
         "resize",
         "snapshot",
+        "bitmap",
+        "commit",
+        "rebase",
+        "compare",
         "completion"
     };
 
@@ -37,6 +41,7 @@ final class Commands {
             case "convert" -> new ConvertCommand();
             case "resize" -> new ResizeCommand();
             case "snapshot" -> new SnapshotCommand();
+            case "bitmap" -> new BitmapCommand();
             case "commit" -> new CommitCommand();
             case "rebase" -> new RebaseCommand();
             case "compare" -> new CompareCommand();

@@ -1,15 +1,19 @@
 package dev.platter.cli;
 
+import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Copier;
 import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImageException;
 import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.Printable;
 import dev.platter.core.ReferencePolicy;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import dev.platter.inspect.ImageInspector;
 import dev.platter.qcow2.Qcow2;
+import dev.platter.qcow2.Qcow2Disk;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,6 +36,8 @@ final class ConvertCommand implements Command {
         Model.value(spec, "NAME", "convert an internal snapshot (id or name)", "-l");
         Model.flag(spec, "write into an image that is there and at least as large", "-n");
         Model.flag(spec, "show the progress", "-p");
+        Model.flag(spec, "copy the persistent bitmaps too", "--bitmaps");
+        Model.flag(spec, "with --bitmaps: leave out those that are in use", "--skip-broken-bitmaps");
         Model.flag(spec, "overwrite a file of that name", "--force");
         ReadingOptions.add(spec);
         Model.parameters(
@@ -85,6 +91,7 @@ final class ConvertCommand implements Command {
     private static void convert(BlockDevice from, String target, Arguments arguments, Stdio io) throws IOException {
         Path file = Arguments.path(target);
         boolean qcow2 = arguments.choice("-O", "raw", "raw", "qcow2").equals("qcow2");
+        requireBitmaps(from, qcow2, arguments);
         CreateArguments asked = new CreateArguments(arguments.values("-o"));
         if (!qcow2 && !asked.isEmpty()) {
             throw new UsageException("-o: a raw image has no options");
@@ -110,6 +117,24 @@ final class ConvertCommand implements Command {
         }
     }
 
+    private static void requireBitmaps(BlockDevice from, boolean qcow2, Arguments arguments) throws IOException {
+        if (!arguments.has("--bitmaps")) {
+            if (arguments.has("--skip-broken-bitmaps")) {
+                throw new UsageException("--skip-broken-bitmaps needs --bitmaps");
+            }
+            return;
+        }
+        if (!qcow2 || !(from instanceof DiskImage image)) {
+            throw new UsageException("--bitmaps copies those of an image to a qcow2 image");
+        }
+        for (BitmapInfo bitmap : image.bitmaps()) {
+            if (bitmap.inUse() && !arguments.has("--skip-broken-bitmaps")) {
+                throw new DiskImageException(from.description() + ": bitmap " + Printable.quote(bitmap.name())
+                        + " is in use: it was not saved properly; --skip-broken-bitmaps leaves it out");
+            }
+        }
+    }
+
     private static void copy(
             BlockDevice from,
             Path file,
@@ -129,6 +154,9 @@ final class ConvertCommand implements Command {
             }
             Copier copier = Copier.of(from).targetIsZeroed(zeroed);
             copyShown(from, to, copier, arguments, io);
+            if (arguments.has("--bitmaps") && from instanceof DiskImage source && to instanceof Qcow2Disk disk) {
+                Qcow2.copyBitmaps(source, disk);
+            }
             to.flush();
         }
     }

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 public final class DiskImages {
     private static final Services<DiskImageFormat> FORMATS = new Services<>(DiskImageFormat.class);
 
-    private static final int HEAD_BYTES = 4096;
+    /** What is looked at to find out a format. */
+    static final int HEAD_BYTES = 4096;
 
     private DiskImages() {}
 
@@ -32,7 +33,28 @@ public final class DiskImages {
      * @throws DiskImageException if it is no image that can be read; the message says why
      */
     public static DiskImage open(Path file, OpenOptions options) throws IOException {
-        return open(Storages.open(file, options.writable()), options);
+        Storage storage = Storages.open(file, options.writable());
+        if (!options.writable()) {
+            warnOfWriter(file, storage, options);
+        }
+        return open(storage, options);
+    }
+
+    private static void warnOfWriter(Path file, Storage storage, OpenOptions options) throws IOException {
+        String writer = ForeignWriter.of(file);
+        if (writer == null) {
+            return;
+        }
+        try {
+            options.onWarning()
+                    .accept(new Warning(
+                            0,
+                            storage.name() + ": " + writer
+                                    + ": it may change while it is read, which can show as damage"));
+        } catch (RuntimeException e) {
+            storage.close();
+            throw e;
+        }
     }
 
     /** Opens an image by its address; see {@link StorageProvider}. */
@@ -75,11 +97,9 @@ public final class DiskImages {
         }
         ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
         storage.read(0, head);
-        head.flip();
-        for (DiskImageFormat format : FORMATS.all()) {
-            if (format.claims(head)) {
-                return format;
-            }
+        DiskImageFormat claimed = claiming(head.flip());
+        if (claimed != null) {
+            return claimed;
         }
         String container = KnownFormats.nameOf(head, storage);
         if (container != null) {
@@ -87,5 +107,20 @@ public final class DiskImages {
                     + ", which cannot be read; to read its bytes as they are, state the format raw (-f raw)");
         }
         return new RawFormat();
+    }
+
+    private static @Nullable DiskImageFormat claiming(ByteBuffer head) {
+        for (DiskImageFormat format : FORMATS.all()) {
+            if (format.claims(head)) {
+                return format;
+            }
+        }
+        return null;
+    }
+
+    /** Returns the name of the format that a file with these first bytes would be taken for, or null if that is raw. */
+    static @Nullable String formatOf(ByteBuffer head) {
+        DiskImageFormat claimed = claiming(head);
+        return claimed == null ? KnownFormats.diskName(head) : claimed.name();
     }
 }

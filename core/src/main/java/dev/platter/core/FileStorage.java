@@ -7,6 +7,7 @@ import java.nio.ReadOnlyBufferException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.OpenOption;
@@ -15,9 +16,11 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +33,9 @@ import org.jspecify.annotations.Nullable;
 final class FileStorage implements Storage {
     private static final Services<FileFacts> FACTS = new Services<>(FileFacts.class);
     private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
+
+    /** Those that hold a lock: the system drops it whenever this process closes another channel of the file. */
+    private static final Map<FileIdentity, FileStorage> WRITERS = new ConcurrentHashMap<>();
 
     private final Path path;
     private final String name;
@@ -46,37 +52,47 @@ final class FileStorage implements Storage {
 
     private final Object reopening = new Object();
     private volatile FileChannel channel;
+    private @Nullable FileLock lock;
+    private volatile boolean lockLost;
     private volatile boolean closed;
     private FileFacts.@Nullable Holes holes;
 
     private FileStorage(
-            Path path, boolean writable, BasicFileAttributes attributes, FileChannel pin, FileChannel channel) {
+            Path path, boolean writable, BasicFileAttributes attributes, FileChannel pin, LockedChannel opened) {
         this.path = path;
         this.name = Printable.escape(Objects.toString(path.getFileName(), path.toString()));
         this.writable = writable;
         this.identity = FileIdentity.of(path, attributes);
         this.growable = attributes.isRegularFile();
         this.pin = pin;
-        this.channel = channel;
+        this.channel = opened.channel;
+        this.lock = opened.lock;
         this.facts = isDefaultFileSystem(path) ? chooseFacts() : null;
     }
 
     static FileStorage open(Path path, boolean writable) throws IOException {
         BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
         requireBytes(path, attributes);
+        FileIdentity identity = FileIdentity.of(path, attributes);
         List<FileChannel> opened = new ArrayList<>();
         try {
             opened.add(FileChannel.open(path, StandardOpenOption.READ));
-            opened.add(openChannel(path, writable));
+            LockedChannel channel = openChannel(path, writable);
+            opened.add(channel.channel);
             BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);
-            if (!FileIdentity.of(path, attributes).equals(FileIdentity.of(path, now))) {
+            if (!identity.equals(FileIdentity.of(path, now))) {
                 throw swapped(Printable.escape(path.toString()));
             }
-            return new FileStorage(path, writable, now, opened.get(0), opened.get(1));
+            FileStorage storage = new FileStorage(path, writable, now, opened.get(0), channel);
+            if (channel.lock != null) {
+                WRITERS.put(identity, storage);
+            }
+            return storage;
         } catch (IOException | RuntimeException e) {
             for (FileChannel channel : opened) {
                 channel.close();
             }
+            lockAgain(identity);
             throw e;
         }
     }
@@ -240,13 +256,44 @@ final class FileStorage implements Storage {
 
     @Override
     public void close() throws IOException {
+        try {
+            synchronized (reopening) {
+                closed = true;
+                Closer closer = Closer.create();
+                closer.register(holes);
+                closer.register(pin);
+                closer.register(channel);
+                closer.close();
+            }
+        } finally {
+            WRITERS.remove(identity, this);
+            lockAgain(identity);
+        }
+    }
+
+    private static void lockAgain(FileIdentity identity) {
+        FileStorage writer = WRITERS.get(identity);
+        if (writer != null) {
+            writer.lockAgain();
+        }
+    }
+
+    private void lockAgain() {
         synchronized (reopening) {
-            closed = true;
-            Closer closer = Closer.create();
-            closer.register(holes);
-            closer.register(pin);
-            closer.register(channel);
-            closer.close();
+            FileLock dropped = lock;
+            if (closed || dropped == null) {
+                return;
+            }
+            try {
+                dropped.release();
+                lock = channel.tryLock();
+                lockLost = lock == null;
+            } catch (ClosedChannelException e) {
+                // by an interrupt: whoever opens it again takes the lock too
+                lock = null;
+            } catch (IOException e) {
+                lockLost = true;
+            }
         }
     }
 
@@ -294,12 +341,13 @@ final class FileStorage implements Storage {
             if (!identity.equals(FileIdentity.of(path, attributes))) {
                 throw swapped(name);
             }
-            FileChannel again = openChannel(path, writable);
+            LockedChannel again = openChannel(path, writable);
             if (!identity.equals(FileIdentity.of(path, Files.readAttributes(path, BasicFileAttributes.class)))) {
-                again.close();
+                again.channel.close();
                 throw swapped(name);
             }
-            channel = again;
+            lock = again.lock;
+            channel = again.channel;
         }
     }
 
@@ -315,9 +363,12 @@ final class FileStorage implements Storage {
         }
     }
 
-    private void requireWritable() throws ReadOnlyDeviceException {
+    private void requireWritable() throws IOException {
         if (!writable) {
             throw new ReadOnlyDeviceException(name);
+        }
+        if (lockLost) {
+            throw busy(path, "another process", null);
         }
     }
 
@@ -330,16 +381,29 @@ final class FileStorage implements Storage {
                 e);
     }
 
-    /** Opens and, for writing, takes the lock that keeps other writers out; an interrupt had it dropped. */
-    private static FileChannel openChannel(Path path, boolean writable) throws IOException {
+    /** A channel, and the lock that keeps other writers out. */
+    private static final class LockedChannel {
+        final FileChannel channel;
+        final @Nullable FileLock lock;
+
+        LockedChannel(FileChannel channel, @Nullable FileLock lock) {
+            this.channel = channel;
+            this.lock = lock;
+        }
+    }
+
+    /** Opens and, for writing, takes the lock; an interrupt had it dropped. */
+    private static LockedChannel openChannel(Path path, boolean writable) throws IOException {
         Set<OpenOption> options =
                 writable ? Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE) : Set.of(StandardOpenOption.READ);
         FileChannel channel = FileChannel.open(path, options);
         if (writable && isDefaultFileSystem(path)) {
             try {
-                if (channel.tryLock() == null) {
+                FileLock lock = channel.tryLock();
+                if (lock == null) {
                     throw busy(path, "another process", null);
                 }
+                return new LockedChannel(channel, lock);
             } catch (OverlappingFileLockException e) {
                 channel.close();
                 throw busy(path, "this process", e);
@@ -348,7 +412,7 @@ final class FileStorage implements Storage {
                 throw e;
             }
         }
-        return channel;
+        return new LockedChannel(channel, null);
     }
 
     /**

@@ -12,12 +12,23 @@ final class KnownFormats {
 
     /** Returns the name of the container that these bytes begin, or null. */
     static @Nullable String nameOf(ByteBuffer head, Storage storage) throws IOException {
-        for (Magic magic : MAGICS) {
+        String name = diskName(head);
+        for (Magic magic : COMPRESSED) {
+            if (name == null && magic.matches(head)) {
+                name = magic.name;
+            }
+        }
+        return name == null && hasVhdFooter(storage) ? "VHD (fixed)" : name;
+    }
+
+    /** Returns the name of the format of disk images that these bytes begin, or null. */
+    static @Nullable String diskName(ByteBuffer head) {
+        for (Magic magic : DISKS) {
             if (magic.matches(head)) {
                 return magic.name;
             }
         }
-        return hasVhdFooter(storage) ? "VHD (fixed)" : null;
+        return null;
     }
 
     /** The characters of {@code bytes} are the bytes, one each. */
@@ -34,7 +45,7 @@ final class KnownFormats {
 
     private static final Magic VHD = new Magic("VHD", 0, "conectix");
 
-    private static final ImmutableList<Magic> MAGICS = ImmutableList.of(
+    private static final ImmutableList<Magic> DISKS = ImmutableList.of(
             VHD,
             // claimed by its own module; named here for when that is not on the path
             new Magic("qcow2 or qcow", 0, "QFI\u00fb"),
@@ -45,7 +56,9 @@ final class KnownFormats {
             new Magic("VHDX", 0, "vhdxfile"),
             new Magic("VDI", 0x40, "\u007f\u0010\u00da\u00be"),
             new Magic("Parallels", 0, "WithoutFreeSpace"),
-            new Magic("Parallels", 0, "WithouFreSpacExt"),
+            new Magic("Parallels", 0, "WithouFreSpacExt"));
+
+    private static final ImmutableList<Magic> COMPRESSED = ImmutableList.of(
             new Magic("gzip", 0, "\u001f\u008b\b"),
             new Magic("xz", 0, "\u00fd7zXZ\0"),
             new Magic("zstd", 0, "(\u00b5/\u00fd"),

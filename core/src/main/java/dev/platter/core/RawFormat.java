@@ -22,6 +22,6 @@ public final class RawFormat implements DiskImageFormat {
 
     @Override
     public DiskImage open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
-        return new RawImage(storage);
+        return new RawImage(storage, options.writable() && options.format() == null);
     }
 }

@@ -14,9 +14,9 @@ public final class Storages {
     /**
      * Opens a regular file or a block device.
      *
-     * <p>Writers keep each other out by a lock that works between processes that ask for it. On POSIX systems it is gone
-     * as soon as this process closes any other descriptor of the same file, one that only read included: a process that
-     * writes to a file opens it once.
+     * <p>Writers keep each other out, other processes that ask for locks (as qemu does) included. POSIX systems drop the
+     * lock of a process when it closes any descriptor of the file; the lock is taken again at once if that was done here,
+     * and not if other code of the process did it.
      *
      * @param writable whether writes are to be allowed; the file must exist, and no other process may hold it for
      *     writing

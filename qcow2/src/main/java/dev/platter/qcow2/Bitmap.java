@@ -23,13 +23,16 @@ import java.util.List;
  * @param info what a person wants to know of it
  */
 record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularityBits, BitmapInfo info) {
-    private static final int FIXED = 24;
-    private static final int MAX_BITMAPS = 65535;
-    private static final int FLAG_IN_USE = 1;
-    private static final int FLAG_AUTO = 2;
-    private static final int MAX_NAME = 1023;
-    private static final long ALL_ONES = 1;
-    private static final long MAX_BYTES = 512 << 20;
+    static final int FIXED = 24;
+    static final int MAX_BITMAPS = 65535;
+    static final int FLAG_IN_USE = 1;
+    static final int FLAG_AUTO = 2;
+    static final int MAX_NAME = 1023;
+
+    /** An entry without a cluster: all bits are set. */
+    static final long ALL_ONES = 1;
+
+    static final long MAX_BYTES = 512 << 20;
 
     /**
      * Reads the bitmap directory.
@@ -99,21 +102,44 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
      * @throws CorruptImageException if the table is misplaced, or of another size than the disk needs
      */
     void requireCheckable(Qcow2Header header, HostFile file) throws CorruptImageException {
+        requireTablePlace(header, file);
+        long clusters = clusters(header);
+        if (!info.inUse() && tableSize != clusters) {
+            throw corrupt(file, "its table has " + tableSize + " entries, the disk needs " + clusters);
+        }
+    }
+
+    /**
+     * Checks that there can be a table where it is said to be, of that size.
+     *
+     * @throws CorruptImageException if there cannot
+     */
+    void requireTablePlace(Qcow2Header header, HostFile file) throws CorruptImageException {
         if (tableOffset <= 0 || (tableOffset & (header.clusterSize() - 1)) != 0) {
             throw corrupt(
                     file,
                     "its table is said to be at " + Long.toUnsignedString(tableOffset)
                             + ", which is not aligned to the cluster size");
         }
-        long clusters = clusters(header);
         if (tableSize == 0 || tableSize > MAX_BYTES / header.clusterSize()) {
             throw corrupt(
                     file,
                     "its table has " + tableSize + " entries, allowed are 1 to " + MAX_BYTES / header.clusterSize());
         }
-        if (!info.inUse() && tableSize != clusters) {
-            throw corrupt(file, "its table has " + tableSize + " entries, the disk needs " + clusters);
-        }
+    }
+
+    Bitmap withEntryOffset(long offset) {
+        return new Bitmap(offset, tableOffset, tableSize, granularityBits, info);
+    }
+
+    Bitmap withTable(long offset, long entries) {
+        return new Bitmap(entryOffset, offset, entries, granularityBits, info);
+    }
+
+    /** The same bitmap, in other words: enabled or not, lost or not. */
+    Bitmap with(boolean inUse, boolean auto) {
+        BitmapInfo now = new BitmapInfo(info.name(), info.granularity(), inUse, auto);
+        return new Bitmap(entryOffset, tableOffset, tableSize, granularityBits, now);
     }
 
     /**
@@ -131,45 +157,93 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
 
     /** Clusters that the bits of the disk take. */
     private long clusters(Qcow2Header header) {
-        long bits = Qcow2Check.clustersOf(header.size(), granularityBits);
-        return Qcow2Check.clustersOf(bits, header.clusterBits() + 3);
+        return clusters(header.size(), granularityBits, header.clusterBits());
+    }
+
+    /** Clusters that the bits of a disk take. */
+    static long clusters(long size, int granularityBits, int clusterBits) {
+        return Qcow2Check.clustersOf(Qcow2Check.clustersOf(size, granularityBits), clusterBits + 3);
     }
 
     /** Calls the visitor for each dirty range; see {@link dev.platter.core.DiskImage#dirtyRanges}. */
     void dirtyRanges(Qcow2Header header, HostFile file, long walkBytes, RangeVisitor visitor) throws IOException {
+        requireUsable(file);
+        requireTable(header, file, clusters(header));
+        TableReader table = new TableReader(file, "bitmap table", tableOffset, tableSize * Long.BYTES);
+        long[] loadable = {walkBytes};
+        visitRanges(header, visitor, (index, bytes, data) -> {
+            long at = table.offset();
+            long entry = table.next(Long.BYTES).getLong(0);
+            if (L2Entry.offset(entry) != 0) {
+                loadable[0] -= header.clusterSize();
+            }
+            if (loadable[0] < 0) {
+                throw new LimitExceededException(file.name() + ": bitmap " + Printable.quote(info.name())
+                        + ": its table names far more clusters than the file has");
+            }
+            return load(header, file, at, entry, bytes, data);
+        });
+    }
+
+    /**
+     * Refuses a bitmap that was not saved properly.
+     *
+     * @throws DiskImageException if it was not
+     */
+    void requireUsable(HostFile file) throws DiskImageException {
         if (info.inUse()) {
             throw new DiskImageException(file.name() + ": bitmap " + Printable.quote(info.name())
                     + " is in use: it was not saved properly and misses writes, so it tells nothing");
         }
-        long bits =
-                (header.size() >>> granularityBits) + ((header.size() & ((1L << granularityBits) - 1)) == 0 ? 0 : 1);
+    }
+
+    /** What the bits of one cluster of a bitmap are. */
+    enum Bits {
+        NONE,
+        ALL,
+        SOME
+    }
+
+    /** Where the bits of a bitmap come from. */
+    interface BitSource {
+        /**
+         * Loads the bits of a cluster.
+         *
+         * @param index which one
+         * @param bytes how many bytes of it count
+         * @param data takes them, from 0 on, if they are not all the same
+         */
+        Bits load(long index, int bytes, ByteBuffer data) throws IOException;
+    }
+
+    /** Loads the bits that a table entry stands for. */
+    Bits load(Qcow2Header header, HostFile file, long at, long entry, int bytes, ByteBuffer data) throws IOException {
+        if (L2Entry.offset(entry) == 0) {
+            return (entry & ALL_ONES) != 0 ? Bits.ALL : Bits.NONE;
+        }
+        requireCluster(header, file, at, entry);
+        // dirty bits that are missing must not read as clean
+        file.readTable("bitmap data", entry, bytes, entry, data.clear().limit(bytes));
+        data.clear();
+        return Bits.SOME;
+    }
+
+    /** Calls the visitor for each dirty range. */
+    void visitRanges(Qcow2Header header, RangeVisitor visitor, BitSource source) throws IOException {
+        long bits = Qcow2Check.clustersOf(header.size(), granularityBits);
         long bitsPerCluster = header.clusterSize() * 8L;
-        long clusters = (bits + bitsPerCluster - 1) / bitsPerCluster;
-        requireTable(header, file, clusters);
         RangeMerger merger = new RangeMerger(header.size(), visitor);
         ByteBuffer data = ByteBuffer.allocate(header.clusterSize()).order(ByteOrder.LITTLE_ENDIAN);
-        TableReader table = new TableReader(file, "bitmap table", tableOffset, tableSize * Long.BYTES);
-        long loadable = walkBytes;
-        for (long i = 0; i < clusters && !merger.stopped; i++) {
-            long at = table.offset();
-            long entry = table.next(Long.BYTES).getLong(0);
+        for (long i = 0; i < clusters(header) && !merger.stopped; i++) {
             long first = i * bitsPerCluster;
             long last = Math.min(bits, first + bitsPerCluster);
-            if (L2Entry.offset(entry) == 0) {
-                if ((entry & ALL_ONES) != 0) {
-                    merger.add(first << granularityBits, toBytes(last, header));
+            switch (source.load(i, (int) ((last - first + 7) / 8), data)) {
+                case ALL -> merger.add(first << granularityBits, toBytes(last, header));
+                case SOME -> scan(data, first, last, header, merger);
+                case NONE -> {
+                    // clean
                 }
-                continue;
             }
-            requireCluster(header, file, at, entry);
-            loadable -= data.capacity();
-            if (loadable < 0) {
-                throw new LimitExceededException(file.name() + ": bitmap " + Printable.quote(info.name())
-                        + ": its table names far more clusters than the file has");
-            }
-            // dirty bits that are missing must not read as clean
-            file.readTable("bitmap data", entry, (last - first + 7) / 8, entry, data.clear());
-            scan(data.flip(), first, last, header, merger);
         }
         merger.finish();
     }

@@ -76,6 +76,7 @@ final class ClusterWriter {
             int run = runInPlace(at, inCluster, entry, from.remaining());
             long host = L2Entry.offset(entry) + inCluster;
             tables.requireData(host, run);
+            tables.bitmaps.record(at, run);
             from.limit(from.position() + run);
             dataFile.write(host, from);
             return run;
@@ -102,6 +103,7 @@ final class ClusterWriter {
             }
             tables.requireWritable(at, entry);
             tables.ensureTable(at);
+            tables.bitmaps.record(at, Math.min(from.remaining(), mapper.sliceEnd(at) - at));
             int done;
             if (header.isExtendedL2()) {
                 done = subclusters.write(at, entry, from);

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class HeaderRewrite {
     private static final int SECTOR = 512;
+    private static final int AUTOCLEAR_FEATURES = 88;
 
     private final Storage storage;
     private final Qcow2Header header;
@@ -53,16 +54,46 @@ final class HeaderRewrite {
             ByteBuffer data = ByteBuffer.wrap(format.getBytes(StandardCharsets.UTF_8));
             extensions.add(0, new Extension(HeaderExtensions.TYPE_BACKING_FORMAT, data));
         }
+        ByteBuffer sector = sector(extensions, text, true);
+        storage.flush();
+        storage.write(0, sector);
+        storage.flush();
+    }
+
+    /**
+     * Returns a first sector that names another directory of bitmaps, or none. The rest of the header is ready for it, but
+     * not durable.
+     *
+     * @throws BlockIOException of kind {@code NO_SPACE} if the header has no room for it
+     */
+    ByteBuffer withBitmaps(HeaderExtensions.@Nullable BitmapDirectoryLocation location) throws IOException {
+        List<Extension> extensions = extensions();
+        extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_BITMAPS);
+        if (location != null) {
+            ByteBuffer data = ByteBuffer.allocate(24).putInt((int) location.count());
+            data.putInt(0).putLong(location.size()).putLong(location.offset());
+            extensions.add(0, new Extension(HeaderExtensions.TYPE_BITMAPS, data.flip()));
+        }
+        int nameAt = (int) cluster.getLong(8);
+        byte[] name = new byte[nameAt == 0 ? 0 : cluster.getInt(16)];
+        cluster.get(nameAt, name);
+        ByteBuffer sector = sector(extensions, name, nameAt < SECTOR);
+        long others = cluster.getLong(AUTOCLEAR_FEATURES) & ~Qcow2Header.AUTOCLEAR_BITMAPS;
+        sector.putLong(AUTOCLEAR_FEATURES, others | (location == null ? 0 : Qcow2Header.AUTOCLEAR_BITMAPS));
+        return sector.position(sector.capacity());
+    }
+
+    /** Makes a first sector, and writes the name of the backing file where no sector leads yet. */
+    private ByteBuffer sector(List<Extension> extensions, byte[] name, boolean nameMoves) throws IOException {
         int end = Math.min(SECTOR, cluster.capacity());
         boolean oneSector = cluster.capacity() == SECTOR;
-        int room = end - headerLength - 8 - (oneSector ? text.length : 0);
+        int room = end - headerLength - 8 - (oneSector ? name.length : 0);
         if (length(extensions) > room) {
             extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_FEATURE_NAMES);
         }
         if (length(extensions) > room) {
             throw noRoom();
         }
-        int place = oneSector ? headerLength + length(extensions) + 8 : newPlace(text.length);
         ByteBuffer sector = ByteBuffer.allocate(end);
         sector.put(cluster.slice(0, headerLength));
         for (Extension extension : extensions) {
@@ -70,15 +101,22 @@ final class HeaderRewrite {
             sector.putInt(extension.type).putInt(extension.data.remaining()).put(extension.data.duplicate());
             sector.position(at + extension.length());
         }
-        sector.putLong(8, text.length == 0 ? 0 : place).putInt(16, text.length);
-        if (oneSector) {
-            sector.put(place, text);
-        } else if (text.length > 0) {
-            storage.write(place, ByteBuffer.wrap(text));
-            storage.flush();
+        if (name.length == 0) {
+            return sector.putLong(8, 0).putInt(16, 0).clear();
         }
-        storage.write(0, sector.clear());
-        storage.flush();
+        if (oneSector) {
+            int place = headerLength + length(extensions) + 8;
+            return sector.putLong(8, place)
+                    .putInt(16, name.length)
+                    .put(place, name)
+                    .clear();
+        }
+        if (nameMoves) {
+            int place = newPlace(name.length);
+            storage.write(place, ByteBuffer.wrap(name));
+            sector.putLong(8, place).putInt(16, name.length);
+        }
+        return sector.clear();
     }
 
     private static int length(List<Extension> extensions) {
@@ -116,7 +154,7 @@ final class HeaderRewrite {
         return new BlockIOException(
                 BlockIOException.Kind.NO_SPACE,
                 storage.name() + ": the header is a cluster of " + header.clusterSize()
-                        + " bytes and has no room for that name of a backing file",
+                        + " bytes and has no room for that",
                 null);
     }
 }

@@ -2,6 +2,7 @@ package dev.platter.qcow2;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CheckListener;
@@ -216,6 +217,20 @@ public final class Qcow2 {
         try (Storage storage = Storages.open(file, true)) {
             storage.setSize(size);
             storage.flush();
+        }
+    }
+
+    /**
+     * Adds the bitmaps of an image to those of another one of the same size. Those that are in use are left out.
+     *
+     * @throws dev.platter.core.DiskImageException if the disks are not of the same size
+     */
+    public static void copyBitmaps(DiskImage from, Qcow2Disk to) throws IOException {
+        for (BitmapInfo bitmap : from.bitmaps()) {
+            if (!bitmap.inUse()) {
+                to.addBitmap(bitmap.name(), bitmap.granularity(), bitmap.auto());
+                to.mergeBitmap(bitmap.name(), from, bitmap.name());
+            }
         }
     }
 

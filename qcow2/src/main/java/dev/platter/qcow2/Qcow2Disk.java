@@ -38,4 +38,45 @@ public interface Qcow2Disk extends DiskImage {
      * @throws BlockIOException of kind {@code BUSY} if it is open
      */
     void deleteSnapshot(String idOrName) throws IOException;
+
+    /**
+     * Makes a persistent bitmap, which says that nothing changed since.
+     *
+     * @param granularity bytes of the disk that one bit stands for: a power of two from 512 to 2 GiB
+     * @param enabled whether it records changes from now on
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if there is one of that name, if name or granularity cannot
+     *     be, or if the image is of version 2
+     */
+    void addBitmap(String name, long granularity, boolean enabled) throws IOException;
+
+    /**
+     * Deletes a bitmap, also one that is in use.
+     *
+     * @throws DiskImageException if there is none of that name, as in all that follow
+     */
+    void removeBitmap(String name) throws IOException;
+
+    /**
+     * Lets a bitmap record changes from now on. While the image is open and was changed, the file says that the bitmap is in
+     * use; what it recorded is in the file when {@link #close()} has returned.
+     *
+     * @throws DiskImageException if it is in use: it misses changes, and can be deleted only, as in all that follow
+     */
+    void enableBitmap(String name) throws IOException;
+
+    /** Lets a bitmap record nothing from now on; it keeps what it has. */
+    void disableBitmap(String name) throws IOException;
+
+    /** Makes a bitmap say that nothing changed. */
+    void clearBitmap(String name) throws IOException;
+
+    /**
+     * Adds what a bitmap says, of this image or another one of the same size, to a bitmap of this image.
+     *
+     * @param name the bitmap that is changed
+     * @param source where the other one is, which stays as it is
+     * @param sourceBitmap the other one, of any granularity
+     * @throws DiskImageException if the disks are not of the same size
+     */
+    void mergeBitmap(String name, DiskImage source, String sourceBitmap) throws IOException;
 }

@@ -1,7 +1,6 @@
 package dev.platter.qcow2;
 
 import com.google.common.collect.ConcurrentHashMultiset;
-import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Multiset;
 import com.google.common.io.Closer;
 import com.google.common.math.LongMath;
@@ -11,7 +10,6 @@ import dev.platter.core.BlockIOException;
 import dev.platter.core.Bounds;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
-import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.Durability;
@@ -24,17 +22,13 @@ import dev.platter.core.ReadOnlyDeviceException;
 import dev.platter.core.ReferenceResolver;
 import dev.platter.core.SnapshotInfo;
 import dev.platter.core.Storage;
-import dev.platter.core.UnsupportedFeatureException;
 import dev.platter.core.Warning;
 import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -60,7 +54,7 @@ final class Qcow2Image implements Qcow2Disk {
     private final Multiset<String> openSnapshots = ConcurrentHashMultiset.create();
     private volatile boolean closed;
 
-    private Qcow2Image(Opening opening) throws IOException {
+    Qcow2Image(Qcow2Opening opening) throws IOException {
         header = opening.header;
         file = opening.file;
         dataFile = opening.dataFile;
@@ -78,206 +72,16 @@ final class Qcow2Image implements Qcow2Disk {
         TableEdits edits = options.writable() ? new TableEdits() : null;
         ClusterMapper mapper = mapper(header.l1TableOffset(), header.size(), cacheBytes - cacheBytes / 4, edits);
         reader = new ClusterReader(header, mapper, dataFile, compressed, backingLayer, walkBytes());
-        writer = edits == null ? null : writer(mapper);
+        writer = edits == null ? null : ImageWriter.open(opening, mapper, reader, compressed, backing);
     }
 
     static Qcow2Image open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
-        Opening opening = new Opening(storage, references, options);
+        Qcow2Opening opening = new Qcow2Opening(storage, references, options);
         try {
             return opening.open();
         } catch (IOException | RuntimeException e) {
             opening.closeReferences();
             throw e;
-        }
-    }
-
-    /** The steps of opening, and what they found. */
-    private static final class Opening {
-        private final OpenOptions options;
-        private final ReferenceResolver references;
-        private final List<Warning> warnings = new ArrayList<>();
-        private final Qcow2Header header;
-        private final HostFile file;
-        private final List<DiskImageException> problems = new ArrayList<>();
-        private HostFile dataFile;
-        private @Nullable DiskImage backing;
-        private @Nullable DiskImageException backingProblem;
-        private List<Snapshot> snapshots = List.of();
-        private List<Bitmap> bitmaps = List.of();
-
-        Opening(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
-            this.options = options;
-            this.references = references;
-            this.header = rebuilt(storage, Qcow2Header.read(storage));
-            this.file = new HostFile(storage, header.clusterSize(), options);
-            this.dataFile = file;
-        }
-
-        /** An image that was not closed properly gets its refcounts anew before anything is written. */
-        private Qcow2Header rebuilt(Storage storage, Qcow2Header found) throws IOException {
-            if (!options.writable()
-                    || !found.isDirty()
-                    || found.isCorrupt()
-                    || storage.isReadOnly()
-                    || found.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-                return found;
-            }
-            Qcow2.repair(storage, options, Qcow2.Repair.ALL);
-            warn(new Warning(
-                    72,
-                    storage.name() + ": the image was not closed properly (dirty bit): its refcounts were made anew"));
-            return Qcow2Header.read(storage);
-        }
-
-        Qcow2Image open() throws IOException {
-            if (options.writable()) {
-                requireWritable();
-            }
-            for (Warning warning : header.warnings()) {
-                warn(warning);
-            }
-            requireL1Table();
-            if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-                warn(new Warning(
-                        32,
-                        file.name() + ": the contents are encrypted (" + Encryption.name(header)
-                                + ") and cannot be read yet"));
-            }
-            openDataFile();
-            openBacking();
-            readSnapshots();
-            readBitmaps();
-            if (options.writable() && dataFile.storage().isReadOnly()) {
-                throw new ReadOnlyDeviceException(dataFile.name());
-            }
-            if (options.writable() && !problems.isEmpty()) {
-                throw Problems.copy(problems.get(0));
-            }
-            return new Qcow2Image(this);
-        }
-
-        /** Refuses what can be read at best. */
-        private void requireWritable() throws IOException {
-            if (file.storage().isReadOnly()) {
-                throw new ReadOnlyDeviceException(file.name());
-            }
-            if (header.isCorrupt()) {
-                throw new CorruptImageException(file.name()
-                        + ": the image is marked as corrupt; it can be read, but not written before it is repaired");
-            }
-            if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-                throw new UnsupportedFeatureException(file.name() + ": the contents are encrypted ("
-                        + Encryption.name(header) + "); such an image cannot be written yet");
-            }
-            if (header.hasDataFile() && header.extensions().dataFile() == null) {
-                throw new CorruptImageException(file.name() + ": the image does not name its external data file");
-            }
-        }
-
-        void closeReferences() throws IOException {
-            try (Closer closer = Closer.create()) {
-                if (backing != null) {
-                    closer.register(backing);
-                }
-                if (dataFile != file && dataFile.problem() == null) {
-                    closer.register(dataFile);
-                }
-            }
-        }
-
-        private void warn(Warning warning) {
-            warnings.add(warning);
-            options.onWarning().accept(warning);
-        }
-
-        private void requireL1Table() throws IOException {
-            long offset = header.l1TableOffset();
-            long bytes = header.l1EntriesFor(header.size()) * Long.BYTES;
-            if (bytes == 0) {
-                return;
-            }
-            if (offset == 0) {
-                throw new CorruptImageException(
-                        file.name() + ": header at 40: the L1 table is said to be at 0, where the header is");
-            }
-            if (!file.holds(offset, bytes) && !file.zerosFor("L1 table", offset)) {
-                throw file.truncated("L1 table (" + bytes + " bytes)", offset);
-            }
-        }
-
-        private void openDataFile() throws IOException {
-            if (!header.hasDataFile()) {
-                return;
-            }
-            String name = header.extensions().dataFile();
-            if (name == null || name.isEmpty()) {
-                throw new CorruptImageException(file.name()
-                        + ": the data clusters are in an external data file, but the image does not name it");
-            }
-            try {
-                dataFile = hostFile(references.openDataFile(name));
-            } catch (DiskImageException e) {
-                dataFile = HostFile.unavailable(file, options, e);
-                problems.add(e);
-            }
-        }
-
-        private HostFile hostFile(Storage opened) throws IOException {
-            try {
-                return new HostFile(opened, header.clusterSize(), options);
-            } catch (IOException | RuntimeException e) {
-                opened.close();
-                throw e;
-            }
-        }
-
-        private void openBacking() throws IOException {
-            String name = header.backingFile();
-            if (name == null) {
-                return;
-            }
-            if ((header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_DATA_FILE_RAW) != 0 && header.hasDataFile()) {
-                throw new CorruptImageException(
-                        file.name() + ": a raw data file and a backing file exclude each other, the image has both");
-            }
-            try {
-                DiskImage below =
-                        references.openBacking(name, header.extensions().backingFormat());
-                backing = below;
-                problems.addAll(below.problems());
-                warnings.addAll(below.warnings());
-            } catch (DiskImageException e) {
-                backingProblem = e;
-                problems.add(e);
-            }
-        }
-
-        private void readSnapshots() throws IOException {
-            try {
-                snapshots = Snapshot.readTable(header, file, options.limits());
-            } catch (DiskImageException e) {
-                problems.add(e);
-            }
-        }
-
-        private void readBitmaps() throws IOException {
-            HeaderExtensions.BitmapDirectoryLocation location =
-                    header.extensions().bitmaps();
-            if (location == null) {
-                return;
-            }
-            if ((header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_BITMAPS) == 0) {
-                warn(new Warning(
-                        88,
-                        file.name() + ": a program without support for bitmaps has written to this image: its bitmaps"
-                                + " are out of date and not listed"));
-                return;
-            }
-            try {
-                bitmaps = Bitmap.readDirectory(location, header, file, options.limits());
-            } catch (DiskImageException e) {
-                problems.add(e);
-            }
         }
     }
 
@@ -293,22 +97,6 @@ final class Qcow2Image implements Qcow2Disk {
                 edits,
                 options.onWarning());
     }
-
-    private ImageWriter writer(ClusterMapper mapper) throws IOException {
-        MetadataMap metadata = new MetadataMap(file.name());
-        HeaderFields fields = new HeaderFields(file);
-        metadata.put(0, MetadataMap.Kind.HEADER);
-        Allocator allocator = Allocator.open(header, file, fields, metadata);
-        new MetadataWalk(header, file, allocator).claim(snapshots, bitmaps);
-        TableWriter tables = new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields);
-        ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
-        ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
-        Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
-        return new ImageWriter(tables, clusters, zeros, resize);
-    }
-
-    /** What writes an image, together. */
-    private record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize) {}
 
     /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
     private long walkBytes() {
@@ -342,7 +130,7 @@ final class Qcow2Image implements Qcow2Disk {
         if (writer == null) {
             reader.read(offset, into);
         } else {
-            writer.clusters.read(offset, into);
+            writer.clusters().read(offset, into);
         }
     }
 
@@ -355,34 +143,34 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
         begin(offset, from.remaining());
-        writer().clusters.write(offset, from);
+        writer().clusters().write(offset, from);
         flushFor(durability);
     }
 
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
         begin(offset, length);
-        writer().zeros.writeZeroes(offset, length, mode);
+        writer().zeros().writeZeroes(offset, length, mode);
         flushFor(durability);
     }
 
     @Override
     public void discard(long offset, long length) throws IOException {
         begin(offset, length);
-        writer().zeros.discard(offset, length);
+        writer().zeros().discard(offset, length);
     }
 
     @Override
     public void flush() throws IOException {
         begin(0, 0);
         if (writer != null) {
-            writer.tables.flush();
+            writer.tables().flush();
         }
     }
 
     private void flushFor(Durability durability) throws IOException {
         if (durability == Durability.FUA) {
-            writer().tables.flush();
+            writer().tables().flush();
         }
     }
 
@@ -409,7 +197,7 @@ final class Qcow2Image implements Qcow2Disk {
                 backingName,
                 backingName == null ? null : references.resolve(backingName),
                 header.extensions().backingFormat(),
-                formatSpecific());
+                FormatFacts.of(header, bitmaps()));
     }
 
     private @Nullable Long actualSize() {
@@ -420,46 +208,6 @@ final class Qcow2Image implements Qcow2Disk {
             // what cannot be asked is absent
             return null;
         }
-    }
-
-    private Map<String, Object> formatSpecific() {
-        Map<String, Object> facts = new LinkedHashMap<>();
-        facts.put("compat", header.version() == 2 ? "0.10" : "1.1");
-        facts.put("compression-type", header.compressionName());
-        if (header.version() >= 3) {
-            facts.put("lazy-refcounts", (header.compatibleFeatures() & Qcow2Header.COMPAT_LAZY_REFCOUNTS) != 0);
-        }
-        facts.put("refcount-bits", 1L << header.refcountOrder());
-        if (header.version() >= 3) {
-            facts.put("corrupt", header.isCorrupt());
-            facts.put("extended-l2", header.isExtendedL2());
-        }
-        String dataFileName = header.extensions().dataFile();
-        if (header.hasDataFile() && dataFileName != null) {
-            facts.put("data-file", dataFileName);
-            facts.put("data-file-raw", (header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_DATA_FILE_RAW) != 0);
-        }
-        if (!bitmaps.isEmpty()) {
-            facts.put("bitmaps", bitmaps.stream().map(Qcow2Image::bitmapFacts).toList());
-        }
-        if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-            facts.put("encrypt", ImmutableMap.of("format", Encryption.name(header)));
-        }
-        return facts;
-    }
-
-    private static Map<String, Object> bitmapFacts(Bitmap bitmap) {
-        List<String> flags = new ArrayList<>();
-        if (bitmap.info().inUse()) {
-            flags.add("in-use");
-        }
-        if (bitmap.info().auto()) {
-            flags.add("auto");
-        }
-        return ImmutableMap.of(
-                "flags", flags,
-                "name", bitmap.info().name(),
-                "granularity", bitmap.info().granularity());
     }
 
     @Override
@@ -525,24 +273,34 @@ final class Qcow2Image implements Qcow2Disk {
                                 + " bytes, which cannot change while it is open",
                         null);
             }
+            writer().tables().bitmaps.record(0, header.size());
             edit.apply(snapshots, snapshot);
         });
     }
 
     /** Applies a snapshot of any size; the image is closed at once. */
     void applyAndClose(String idOrName) throws IOException {
-        changeSnapshots(edit -> edit.apply(snapshots, findSnapshot(idOrName)));
+        changeSnapshots(edit -> {
+            Snapshot snapshot = findSnapshot(idOrName);
+            long size = snapshot.info().diskSize();
+            BitmapWriter recording = writer().tables().bitmaps;
+            recording.requireResizable(size);
+            recording.resizing();
+            edit.apply(snapshots, snapshot);
+            recording.resized(size);
+            recording.record(0, size);
+        });
         close();
     }
 
     /** Takes all clusters out of the disk: it shows what lies below. */
     void makeEmpty() throws IOException {
-        writer().resize.makeEmpty();
+        writer().resize().makeEmpty();
     }
 
     /** Gives every cluster of an empty disk its place. */
     void preallocate(boolean written) throws IOException {
-        writer().resize.preallocate(written);
+        writer().resize().preallocate(written);
     }
 
     /** Gives the disk another size; the image is closed at once. */
@@ -553,13 +311,8 @@ final class Qcow2Image implements Qcow2Disk {
                     description() + ": an image of version 2 that has snapshots cannot be resized",
                     null);
         }
-        if (!bitmaps.isEmpty()) {
-            throw new BlockIOException(
-                    BlockIOException.Kind.NOT_SUPPORTED,
-                    description() + ": an image with bitmaps cannot be resized yet; remove them first",
-                    null);
-        }
-        writer().resize.resize(size);
+        writer().tables().bitmaps.requireResizable(size);
+        writer().resize().resize(size);
         close();
     }
 
@@ -580,7 +333,7 @@ final class Qcow2Image implements Qcow2Disk {
     }
 
     private synchronized void changeSnapshots(TableWriter.TableChange change) throws IOException {
-        writer().tables.changeTables(edit -> {
+        writer().tables().changeTables(edit -> {
             change.make(edit);
             snapshots = Snapshot.readTable(Qcow2Header.read(file.storage()), file, options.limits());
         });
@@ -592,15 +345,63 @@ final class Qcow2Image implements Qcow2Disk {
 
     @Override
     public List<BitmapInfo> bitmaps() {
-        return bitmaps.stream().map(Bitmap::info).toList();
+        if (writer == null) {
+            return bitmaps.stream().map(Bitmap::info).toList();
+        }
+        writer.tables().changing.lock();
+        try {
+            return writer.tables().bitmaps.infos();
+        } finally {
+            writer.tables().changing.unlock();
+        }
+    }
+
+    @Override
+    public void addBitmap(String name, long granularity, boolean enabled) throws IOException {
+        changeBitmaps(writer -> writer.add(name, granularity, enabled));
+    }
+
+    @Override
+    public void removeBitmap(String name) throws IOException {
+        changeBitmaps(writer -> writer.remove(name));
+    }
+
+    @Override
+    public void enableBitmap(String name) throws IOException {
+        changeBitmaps(writer -> writer.enable(name));
+    }
+
+    @Override
+    public void disableBitmap(String name) throws IOException {
+        changeBitmaps(writer -> writer.disable(name));
+    }
+
+    @Override
+    public void clearBitmap(String name) throws IOException {
+        changeBitmaps(writer -> writer.clear(name));
+    }
+
+    @Override
+    public void mergeBitmap(String name, DiskImage source, String sourceBitmap) throws IOException {
+        begin(0, 0);
+        if (source.size() != size()) {
+            throw new DiskImageException(description() + ": bitmap " + Printable.quote(sourceBitmap) + " of "
+                    + source.description() + " is of a disk of " + source.size() + " bytes, this one has " + size());
+        }
+        new BitmapMerge(writer().tables(), name).add(source, sourceBitmap);
+    }
+
+    private void changeBitmaps(TableWriter.BitmapChange change) throws IOException {
+        begin(0, 0);
+        writer().tables().changeBitmaps(change);
     }
 
     @Override
     public void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
         begin(0, 0);
-        if (writer != null && writer.tables.isChanged()) {
-            throw new DiskImageException(
-                    description() + ": the image was written to since it was opened: its bitmaps are out of date");
+        if (writer != null) {
+            writer.tables().bitmaps.dirtyRanges(bitmap, writer.tables().changing, visitor);
+            return;
         }
         for (Bitmap candidate : bitmaps) {
             if (candidate.info().name().equals(bitmap)) {
@@ -636,11 +437,12 @@ final class Qcow2Image implements Qcow2Disk {
     public CheckReport check(CheckListener listener) throws IOException {
         begin(0, 0);
         if (writer != null) {
-            writer.tables.flush();
+            writer.tables().flush();
         }
         // its tables may have moved
         Qcow2Header now = writer == null ? header : Qcow2Header.read(file.storage());
-        return new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), listener).run();
+        List<Bitmap> stored = writer == null ? bitmaps : writer.tables().bitmaps.stored();
+        return new Qcow2Check(now, file, snapshots, stored, options.limits(), listener).run();
     }
 
     @Override
@@ -658,7 +460,7 @@ final class Qcow2Image implements Qcow2Disk {
                 closer.register(backing);
             }
             if (writer != null) {
-                closer.register(writer.tables::close);
+                closer.register(writer.tables()::close);
             }
             compressed.close();
         }

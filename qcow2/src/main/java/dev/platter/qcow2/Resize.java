@@ -91,11 +91,16 @@ final class Resize {
         tables.changing.lock();
         try {
             tables.begin();
+            if (size == header.size()) {
+                return;
+            }
+            tables.bitmaps.resizing();
             if (size > header.size()) {
                 grow(size);
-            } else if (size < header.size()) {
+            } else {
                 shrink(size);
             }
+            tables.bitmaps.resized(size);
         } catch (OverlapException e) {
             throw tables.breakOff(e);
         } finally {

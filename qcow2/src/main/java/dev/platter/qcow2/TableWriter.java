@@ -31,6 +31,7 @@ final class TableWriter {
     final StampedLock placed = new StampedLock();
     final Allocator allocator;
     final HeaderFields fields;
+    final BitmapWriter bitmaps;
 
     private final Qcow2Header header;
     private final HostFile file;
@@ -81,7 +82,8 @@ final class TableWriter {
             CompressedClusters compressed,
             Allocator allocator,
             MetadataMap metadata,
-            HeaderFields fields) {
+            HeaderFields fields,
+            BitmapWriter bitmaps) {
         this.header = header;
         this.file = file;
         this.dataFile = dataFile;
@@ -90,6 +92,7 @@ final class TableWriter {
         this.allocator = allocator;
         this.metadata = metadata;
         this.fields = fields;
+        this.bitmaps = bitmaps;
         this.clusterBits = header.clusterBits();
         this.clusterSize = header.clusterSize();
         this.ownDataFile = dataFile != file;
@@ -108,29 +111,69 @@ final class TableWriter {
     void begin() throws IOException {
         requireWhole();
         if (announced) {
+            if (bitmaps.isFull()) {
+                alone(bitmaps::store);
+            }
             return;
         }
-        long kept = header.autoclearFeatures() & Qcow2Header.AUTOCLEAR_DATA_FILE_RAW;
-        if (header.version() >= 3 && kept != header.autoclearFeatures()) {
+        long kept = header.autoclearFeatures()
+                & (Qcow2Header.AUTOCLEAR_DATA_FILE_RAW | (bitmaps.isEmpty() ? 0 : Qcow2Header.AUTOCLEAR_BITMAPS));
+        boolean changes = header.version() >= 3 && kept != header.autoclearFeatures();
+        if (changes) {
             fields.autoclearFeatures(kept);
+        }
+        if (bitmaps.announce() || changes) {
             file.sync();
         }
         announced = true;
     }
 
-    /** Returns whether anything was changed. */
-    boolean isChanged() {
-        return announced;
+    /** What is done while nobody reads or writes the disk. */
+    interface Exclusive {
+        /** Does it. */
+        void run() throws IOException;
+    }
+
+    private void alone(Exclusive work) throws IOException {
+        long stamp = placed.writeLock();
+        try {
+            work.run();
+        } finally {
+            placed.unlockWrite(stamp);
+        }
+    }
+
+    /** A change of bitmaps. */
+    interface BitmapChange {
+        /** Makes the change. */
+        void make(BitmapWriter bitmaps) throws IOException;
+    }
+
+    /** Changes bitmaps while nobody reads or writes the disk. */
+    void changeBitmaps(BitmapChange change) throws IOException {
+        changing.lock();
+        try {
+            begin();
+            alone(() -> change.make(bitmaps));
+            allocator.write();
+            sync();
+        } catch (OverlapException e) {
+            throw breakOff(e);
+        } finally {
+            changing.unlock();
+        }
     }
 
     /** Makes the image ready for its first change, by whoever does not hold {@link #changing}. */
     void announce() throws IOException {
-        if (announced) {
+        if (announced && !bitmaps.isFull()) {
             return;
         }
         changing.lock();
         try {
             begin();
+        } catch (OverlapException e) {
+            throw breakOff(e);
         } finally {
             changing.unlock();
         }
@@ -373,6 +416,7 @@ final class TableWriter {
         try {
             if (broken == null && announced) {
                 commit();
+                alone(bitmaps::close);
                 if (allocator.isDirty()) {
                     allocator.write();
                     sync();

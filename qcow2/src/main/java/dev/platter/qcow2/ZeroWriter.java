@@ -150,6 +150,7 @@ final class ZeroWriter {
             }
             long stop = Math.min(to, mapper.sliceEnd(at));
             tables.ensureTable(at);
+            tables.bitmaps.record(at, stop - at);
             long position = at;
             while (position < stop) {
                 long clusterEnd = Math.min(stop, (position & -clusterSize) + clusterSize);
@@ -238,6 +239,7 @@ final class ZeroWriter {
         }
         long stop = Math.min(to, mapper.sliceEnd(at));
         tables.ensureTable(at);
+        tables.bitmaps.record(at, stop - at);
         for (long position = at; position < stop; position += clusterSize) {
             long entry = mapper.lookup(position);
             tables.requireWritable(position, entry);

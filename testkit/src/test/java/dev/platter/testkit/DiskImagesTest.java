@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.platter.core.BlockDevices;
+import dev.platter.core.BlockIOException;
 import dev.platter.core.CheckListener;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.DiskImages;
+import dev.platter.core.Durability;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
@@ -196,6 +198,26 @@ class DiskImagesTest {
         try (DiskImage image = DiskImages.open(storage, OpenOptions.defaults())) {
             assertThat(image.description()).isEqualTo("disk > partition 1");
             Contents.testBytes(4096).slice(1024, 2048).assertAll(image);
+        }
+    }
+
+    @Test
+    void guestDoesNotMakeItsRawDiskLookLikeAnotherFormat() throws IOException {
+        Path file = TempImages.raw(folder, "guest.img", Contents.testBytes(8192));
+        byte[] header = "QFI\u00fb\0\0\0\3".getBytes(StandardCharsets.ISO_8859_1);
+        OpenOptions probed = OpenOptions.builder().writable(true).build();
+
+        try (DiskImage image = DiskImages.open(file, probed)) {
+            image.write(4, ByteBuffer.wrap(header, 4, 4), Durability.NONE);
+            assertThatThrownBy(() -> image.write(0, ByteBuffer.wrap(header, 0, 4), Durability.NONE))
+                    .isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("guest.img: write at 0")
+                    .hasMessageContaining("-f raw");
+            image.write(512, ByteBuffer.wrap(header), Durability.NONE);
+        }
+        try (DiskImage image =
+                DiskImages.open(file, probed.toBuilder().format("raw").build())) {
+            image.write(0, ByteBuffer.wrap(header), Durability.NONE);
         }
     }
 }

@@ -412,4 +412,23 @@ class FileStorageTest {
             failure.set(e);
         }
     }
+
+    @Test
+    void lockOfTheWriterSurvivesThatAnotherReaderIsClosed() throws IOException {
+        ReferenceTools.assumeTool("qemu-io");
+        Path file = file();
+
+        try (Storage writer = Storages.open(file, true)) {
+            Storages.open(file, false).close();
+
+            assertThat(writeByQemu(file).stderr()).contains("Failed to lock byte");
+            writer.write(0, ByteBuffer.allocate(1));
+        }
+
+        assertThat(writeByQemu(file).exit()).isZero();
+    }
+
+    private static ToolResult writeByQemu(Path file) throws IOException {
+        return ReferenceTools.run("qemu-io", "-f", "raw", "-c", "write 0 512", file.toString());
+    }
 }

@@ -1,0 +1,50 @@
+package dev.platter.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class ForeignWriterTest {
+    private static final long DEVICE = 0xfe00;
+    private static final long INODE = 2212549;
+    private static final long SELF = 77;
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "1: OFDLCK ADVISORY  READ -1 fe:00:2212549 101 101",
+                "1: OFDLCK ADVISORY  READ -1 fe:00:2212549 100 101",
+                "1: OFDLCK ADVISORY  READ -1 fe:00:2212549 100 103",
+                "12: POSIX  ADVISORY  WRITE 4711 fe:00:2212549 0 EOF"
+            })
+    void writerIsFound(String line) {
+        assertThat(ForeignWriter.find("0: FLOCK  ADVISORY  WRITE 1 00:01:1 0 EOF\n" + line + "\n", DEVICE, INODE, SELF))
+                .isNotNull();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "1: OFDLCK ADVISORY  READ -1 fe:00:2212549 100 100",
+                "1: OFDLCK ADVISORY  READ -1 fe:00:2212549 201 203",
+                "1: OFDLCK ADVISORY  READ -1 fe:00:22125490 101 101",
+                "1: OFDLCK ADVISORY  READ -1 fe:01:2212549 101 101",
+                "1: POSIX  ADVISORY  READ 4711 fe:00:2212549 0 EOF",
+                "1: POSIX  ADVISORY  WRITE 77 fe:00:2212549 0 EOF",
+                "1: -> OFDLCK ADVISORY  READ -1 fe:00:2212549 101 101",
+                "nothing of the kind"
+            })
+    void readerOrOtherFileIsNoWriter(String line) {
+        assertThat(ForeignWriter.find(line, DEVICE, INODE, SELF)).isNull();
+    }
+
+    @Test
+    void largeDeviceNumbersAreTakenApart() {
+        long device = 0x12000L << 32 | 0x345L << 8 | 0x67800L << 12 | 0x90;
+
+        assertThat(ForeignWriter.find("1: POSIX  ADVISORY  WRITE 1 12345:67890:5 0 EOF", device, 5, SELF))
+                .isNotNull();
+    }
+}

@@ -1,0 +1,37 @@
+package dev.platter.qcow2;
+
+import dev.platter.core.BlockDevice;
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+
+/** What writes an image, together. */
+record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize) {
+
+    /** Reads where the image keeps its tables, and refuses one in which they lie in each other. */
+    static ImageWriter open(
+            Qcow2Opening opening,
+            ClusterMapper mapper,
+            ClusterReader reader,
+            CompressedClusters compressed,
+            @Nullable BlockDevice backing)
+            throws IOException {
+        Qcow2Header header = opening.header;
+        HostFile file = opening.file;
+        HostFile dataFile = opening.dataFile;
+        MetadataMap metadata = new MetadataMap(file.name());
+        HeaderFields fields = new HeaderFields(file);
+        metadata.put(0, MetadataMap.Kind.HEADER);
+        Allocator allocator = Allocator.open(header, file, fields, metadata);
+        new MetadataWalk(header, file, allocator).claim(opening.snapshots, opening.bitmaps);
+        BitmapTables bitmapTables =
+                new BitmapTables(header, file, allocator, !opening.bitmaps.isEmpty(), opening.options.onWarning());
+        BitmapWriter bitmaps =
+                new BitmapWriter(header, file, bitmapTables, opening.bitmaps, opening.options.onWarning());
+        TableWriter tables =
+                new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields, bitmaps);
+        ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
+        ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
+        Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
+        return new ImageWriter(tables, clusters, zeros, resize);
+    }
+}
