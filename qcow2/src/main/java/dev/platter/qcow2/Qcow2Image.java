@@ -96,9 +96,9 @@ final class Qcow2Image implements Qcow2Disk {
         private final OpenOptions options;
         private final ReferenceResolver references;
         private final List<Warning> warnings = new ArrayList<>();
-        private final Qcow2Header header;
         private final HostFile file;
         private final List<DiskImageException> problems = new ArrayList<>();
+        private Qcow2Header header;
         private HostFile dataFile;
         private @Nullable DiskImage backing;
         private @Nullable DiskImageException backingProblem;
@@ -108,25 +108,23 @@ final class Qcow2Image implements Qcow2Disk {
         Opening(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
             this.options = options;
             this.references = references;
-            this.header = rebuilt(storage, Qcow2Header.read(storage));
+            this.header = Qcow2Header.read(storage);
             this.file = new HostFile(storage, header.clusterSize(), options);
             this.dataFile = file;
         }
 
-        /** An image that was not closed properly gets its refcounts anew before anything is written. */
-        private Qcow2Header rebuilt(Storage storage, Qcow2Header found) throws IOException {
-            if (!options.writable()
-                    || !found.isDirty()
-                    || found.isCorrupt()
-                    || storage.isReadOnly()
-                    || found.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-                return found;
+        /** An image that was not closed properly gets right refcounts before anything is written. */
+        private void requireRefcounts() throws IOException {
+            if (!options.writable() || !header.isDirty()) {
+                return;
             }
+            Storage storage = file.storage();
             Qcow2.repair(storage, options, Qcow2.Repair.ALL);
             warn(new Warning(
                     72,
-                    storage.name() + ": the image was not closed properly (dirty bit): its refcounts were made anew"));
-            return Qcow2Header.read(storage);
+                    storage.name() + ": the image was not closed properly (dirty bit): its refcounts were checked, and"
+                            + " made anew where they were wrong"));
+            header = Qcow2Header.read(storage);
         }
 
         Qcow2Image open() throws IOException {
@@ -153,6 +151,7 @@ final class Qcow2Image implements Qcow2Disk {
             if (options.writable() && !problems.isEmpty()) {
                 throw Problems.copy(problems.get(0));
             }
+            requireRefcounts();
             return new Qcow2Image(this);
         }
 
@@ -300,11 +299,55 @@ final class Qcow2Image implements Qcow2Disk {
         metadata.put(0, MetadataMap.Kind.HEADER);
         Allocator allocator = Allocator.open(header, file, fields, metadata);
         new MetadataWalk(header, file, allocator).claim(snapshots, bitmaps);
+        requireNothingBeyondEnd(mapper, allocator);
         TableWriter tables = new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields);
         ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
         ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
         Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
         return new ImageWriter(tables, clusters, zeros, resize);
+    }
+
+    /**
+     * Refuses a file that was cut off: where it grew, clusters that are lost would read as zeros. All tables are walked
+     * only where something hints at that: a cluster in use beyond the end, or a data file shorter than its disk.
+     */
+    private void requireNothingBeyondEnd(ClusterMapper mapper, Allocator allocator) throws IOException {
+        if (dataFile != file) {
+            if (dataFile.askSize() < header.size()) {
+                requireInDataFile(mapper.forWalk(walkBytes()));
+            }
+            return;
+        }
+        if (!allocator.isUsedFrom(Qcow2Check.clustersOf(file.askSize(), header.clusterBits()))) {
+            return;
+        }
+        Qcow2Check check = new Qcow2Check(header, file, snapshots, bitmaps, options.limits(), new CheckListener() {});
+        check.run();
+        if (check.firstBeyondEnd() >= 0) {
+            throw new CorruptImageException(file.name() + ": tables or data, the first at " + check.firstBeyondEnd()
+                    + ", lie beyond the end of the file (" + file.fileSize()
+                    + " bytes): the image is truncated; it can be read, but not written");
+        }
+    }
+
+    private void requireInDataFile(ClusterMapper walk) throws IOException {
+        for (long at = 0; at < header.size(); ) {
+            long empty = walk.runEnd(at, header.size(), L2Entry.UNALLOCATED);
+            if (empty > at) {
+                at = empty;
+                continue;
+            }
+            long entry = walk.lookup(at);
+            int kind = L2Entry.kind(entry);
+            boolean subclusters =
+                    kind == L2Entry.SUBCLUSTERS && (walk.subclusters(at) & SubclusterWriter.ALL_ALLOCATED) != 0;
+            if (kind == L2Entry.BEYOND_END || (subclusters && !dataFile.holds(L2Entry.offset(entry), 1))) {
+                throw new CorruptImageException(dataFile.name() + ": the data of guest offset " + at + " at "
+                        + L2Entry.offset(entry) + " lie beyond the end of the file (" + dataFile.fileSize()
+                        + " bytes): it is truncated; the image can be read, but not written");
+            }
+            at += header.clusterSize();
+        }
     }
 
     /** What writes an image, together. */
@@ -635,12 +678,13 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public CheckReport check(CheckListener listener) throws IOException {
         begin(0, 0);
-        if (writer != null) {
-            writer.tables.flush();
+        if (writer == null) {
+            return new Qcow2Check(header, file, snapshots, bitmaps, options.limits(), listener).run();
         }
         // its tables may have moved
-        Qcow2Header now = writer == null ? header : Qcow2Header.read(file.storage());
-        return new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), listener).run();
+        return writer.tables.unchanged(() -> new Qcow2Check(
+                        Qcow2Header.read(file.storage()), file, snapshots, bitmaps, options.limits(), listener)
+                .run());
     }
 
     @Override
