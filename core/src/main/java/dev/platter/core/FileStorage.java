@@ -227,8 +227,15 @@ final class FileStorage implements Storage {
 
     @Override
     public void flush() throws IOException {
-        if (writable) {
+        if (!writable) {
+            return;
+        }
+        try {
             run(file -> file.force(false));
+        } catch (ClosedChannelException e) {
+            throw e;
+        } catch (IOException e) {
+            throw failed("flush", e);
         }
     }
 

@@ -129,7 +129,8 @@ final class Allocator {
                     + header.clusterSize()
                     + "; the image can be read, but not written");
         }
-        if (!file.holds(offset, 1)) {
+        if (!file.holds(offset, header.clusterSize())) {
+            // what is cut off would count clusters that are in use as free
             throw file.truncated("refcount block", offset);
         }
     }
@@ -158,6 +159,30 @@ final class Allocator {
             return 0;
         }
         return Refcounts.get(piece(cluster).raw, (int) cluster & ((1 << pieceBits) - 1), order);
+    }
+
+    /** Returns whether a cluster, or one behind it, has a refcount other than 0. */
+    boolean isUsedFrom(long cluster) throws IOException {
+        long piecesPerBlock = 1L << (blockBits - pieceBits);
+        for (long number = cluster >>> pieceBits; number < table.length * piecesPerBlock; number++) {
+            if (table[(int) (number / piecesPerBlock)] == 0) {
+                number |= piecesPerBlock - 1;
+                continue;
+            }
+            ByteBuffer raw = piece(number << pieceBits).raw.duplicate().clear();
+            long first = Math.max(cluster, number << pieceBits);
+            while ((first << order & 7) != 0) {
+                if (refcount(first++) != 0) {
+                    return true;
+                }
+            }
+            raw.position((int) ((first - (number << pieceBits)) << order >>> 3));
+            int used = raw.mismatch(HostFile.ZEROS.duplicate().limit(raw.remaining()));
+            if (used >= 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /**
@@ -287,11 +312,20 @@ final class Allocator {
                 replacement.taken.add(i);
             }
         }
-        for (long i = start; i < start + count; i++) {
-            set(i, 1);
-            if (replacement != null) {
-                replacement.taken.remove(i);
+        long at = start;
+        try {
+            for (; at < start + count; at++) {
+                set(at, 1);
+                if (replacement != null) {
+                    replacement.taken.remove(at);
+                }
             }
+        } catch (IOException e) {
+            // a replacement is abandoned as a whole
+            for (long i = start; i < at && replacement == null; i++) {
+                set(i, 0);
+            }
+            throw e;
         }
         if (start == firstFree) {
             firstFree = start + count;

@@ -192,6 +192,23 @@ final class ClusterMapper {
         return slice == null ? L2Entry.UNALLOCATED : slice[1 + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
     }
 
+    /**
+     * Looks up the entry of a cluster with subclusters and its bitmap, as they are at one moment while others change them.
+     *
+     * @param into gets the two
+     */
+    void lookup(long guestOffset, long[] into) throws IOException {
+        if (edits == null) {
+            into[0] = lookup(guestOffset);
+            into[1] = subclusters(guestOffset);
+            return;
+        }
+        synchronized (edits) {
+            into[0] = lookup(guestOffset);
+            into[1] = subclusters(guestOffset);
+        }
+    }
+
     /** Returns the subcluster bitmap of the cluster that holds a guest offset; 0 in images without subclusters. */
     long subclusters(long guestOffset) throws IOException {
         long[] slice = header.isExtendedL2() ? slice(guestOffset >>> sliceShift) : null;

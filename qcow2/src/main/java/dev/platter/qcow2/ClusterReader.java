@@ -204,6 +204,7 @@ final class ClusterReader {
     private final class ExtentWalk {
         private final ClusterMapper tables;
         private final ExtentVisitor visitor;
+        private final long[] entryAndBitmap = new long[2];
 
         ExtentWalk(ClusterMapper tables, ExtentVisitor visitor) {
             this.tables = tables;
@@ -216,7 +217,7 @@ final class ClusterReader {
             while (at < end && goOn) {
                 long entry;
                 try {
-                    entry = tables.lookup(at);
+                    entry = lookup(at);
                 } catch (LimitExceededException e) {
                     throw e;
                 } catch (DiskImageException e) {
@@ -236,6 +237,16 @@ final class ClusterReader {
                 }
                 at = stop;
             }
+        }
+
+        /** Returns an entry; if its subclusters differ, their bitmap is that of the same moment. */
+        private long lookup(long at) throws IOException {
+            long entry = tables.lookup(at);
+            if (L2Entry.isCompressed(entry) || L2Entry.kind(entry) < L2Entry.SUBCLUSTERS) {
+                return entry;
+            }
+            tables.lookup(at, entryAndBitmap);
+            return entryAndBitmap[0];
         }
 
         /** Returns where the run ends whose first cluster has an entry and ends at {@code first}. */
@@ -298,7 +309,7 @@ final class ClusterReader {
         }
 
         private boolean reportSubclusters(long at, long stop, long entry) throws IOException {
-            long bitmap = tables.subclusters(at);
+            long bitmap = entryAndBitmap[1];
             long cluster = L2Entry.kind(entry) == L2Entry.SUBCLUSTERS ? L2Entry.offset(entry) : -1;
             boolean inFile = cluster >= 0 && dataFile.holds(cluster, 1);
             boolean goOn = true;

@@ -141,18 +141,20 @@ final class ClusterWriter {
             host = run.cluster() << clusterBits;
         }
         int length = (int) (Math.min(wanted, first + ((long) clusters << clusterBits)) - at);
+        int mapped = 0;
         try {
             tables.needBarrier();
             writeAround(first, at, length, host, clusters, host >= fresh, from);
+            while (mapped < clusters) {
+                long guest = first + ((long) mapped << clusterBits);
+                long old = mapper.lookup(guest);
+                mapper.set(guest, host + ((long) mapped << clusterBits) | L2Entry.DATA | L2Entry.COPIED, 0);
+                mapped++;
+                tables.free(old);
+            }
         } catch (IOException | RuntimeException e) {
-            tables.giveBack(host, clusters);
+            tables.giveBack(host + ((long) mapped << clusterBits), clusters - mapped);
             throw e;
-        }
-        for (int i = 0; i < clusters; i++) {
-            long guest = first + ((long) i << clusterBits);
-            long old = mapper.lookup(guest);
-            mapper.set(guest, host + ((long) i << clusterBits) | L2Entry.DATA | L2Entry.COPIED, 0);
-            tables.free(old);
         }
         return length;
     }

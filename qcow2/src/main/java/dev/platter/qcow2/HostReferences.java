@@ -14,6 +14,7 @@ final class HostReferences {
     private final boolean[] referencedWindows;
     private CheckWindow window;
     private boolean pastEnd;
+    private long firstBeyondEnd = -1;
 
     /**
      * Makes it.
@@ -39,6 +40,16 @@ final class HostReferences {
 
     void beginWindow(CheckWindow next) {
         window = next;
+    }
+
+    /** Returns the lowest offset of what the first walk met beyond the end of the file, or -1. */
+    long firstBeyondEnd() {
+        return firstBeyondEnd;
+    }
+
+    /** Notes that something is said to lie beyond the end of the file. */
+    void noteBeyondEnd(long offset) {
+        firstBeyondEnd = firstBeyondEnd < 0 ? offset : Math.min(firstBeyondEnd, offset);
     }
 
     /** Returns whether the first walk met a reference to a cluster of a window. */
@@ -76,6 +87,7 @@ final class HostReferences {
         // the last cluster of an image may be cut short, so a range may end less than a cluster beyond the end
         if (offset - fileSize >= (1L << clusterBits) - size) {
             if (window.isFirst()) {
+                noteBeyondEnd(offset);
                 findings.corruption(
                         offset,
                         "ERROR: counting reference for region exceeding the end of the file by one cluster or more:"

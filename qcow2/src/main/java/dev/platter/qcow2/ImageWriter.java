@@ -23,6 +23,7 @@ record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros,
         metadata.put(0, MetadataMap.Kind.HEADER);
         Allocator allocator = Allocator.open(header, file, fields, metadata);
         new MetadataWalk(header, file, allocator).claim(opening.snapshots, opening.bitmaps);
+        new CutOff(opening).refuse(mapper, allocator);
         BitmapTables bitmapTables =
                 new BitmapTables(header, file, allocator, !opening.bitmaps.isEmpty(), opening.options.onWarning());
         BitmapWriter bitmaps =

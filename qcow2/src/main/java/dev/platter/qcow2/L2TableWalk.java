@@ -235,6 +235,9 @@ final class L2TableWalk {
         }
         long sectors = (descriptor >>> compressedShift & ((1L << (clusterBits - 8)) - 1)) + 1;
         references.add(offset, sectors * 512 - (offset & 511));
+        if (offset >= fileSize) {
+            references.noteBeyondEnd(offset);
+        }
         if (active && window.isFirst()) {
             allocated++;
             compressed++;

@@ -73,7 +73,7 @@ final class MetadataWalk {
                     + table + ", which is not aligned to the cluster size " + header.clusterSize()
                     + "; the image can be read, but not written");
         }
-        if (!file.holds(table, 1)) {
+        if (!file.holds(table, header.clusterSize())) {
             throw file.truncated("L2 table", table);
         }
         allocator.claim(table >>> header.clusterBits(), 1, MetadataMap.Kind.L2_TABLE);

@@ -93,13 +93,13 @@ public final class Qcow2 {
     public enum Repair {
         /** Only clusters that nobody uses are freed. */
         LEAKS,
-        /** Refcounts are made anew, and the marks "dirty" and "corrupt" are taken away. */
+        /** Wrong refcounts are made anew, and the marks "dirty" and "corrupt" are taken away. */
         ALL
     }
 
     /**
      * Repairs an image that nobody else uses, also one that cannot be opened for writing. References that lead nowhere stay
-     * as they are.
+     * as they are, and where nothing is wrong, nothing is written.
      *
      * @return what is wrong still
      * @throws dev.platter.core.DiskImageException if it is so damaged that it cannot be repaired
@@ -176,9 +176,24 @@ public final class Qcow2 {
      * @throws dev.platter.core.DiskImageException if there is no backing file, or it may not be opened
      */
     public static void commit(Path file, OpenOptions options) throws IOException {
+        commit(file, options, Storages::open);
+    }
+
+    /** Opens files, as {@link Storages#open(Path, boolean)} does. */
+    interface Opener {
+        /** Opens one. */
+        Storage open(Path file, boolean writable) throws IOException;
+
+        /** Opens an image. */
+        default DiskImage image(Path file, OpenOptions options) throws IOException {
+            return DiskImages.open(open(file, options.writable()), options);
+        }
+    }
+
+    static void commit(Path file, OpenOptions options, Opener opener) throws IOException {
         OpenOptions reading =
                 options.toBuilder().format("qcow2").writable(false).build();
-        try (DiskImage overlay = DiskImages.open(file, reading)) {
+        try (DiskImage overlay = opener.image(file, reading)) {
             DiskImage below = requireBacking(overlay);
             String name = String.valueOf(overlay.info().fullBackingFilename());
             OpenOptions writing = options.toBuilder()
@@ -186,14 +201,14 @@ public final class Qcow2 {
                     .writable(true)
                     .build();
             if (below.size() < overlay.size()) {
-                grow(Path.of(name), writing, below.info().format(), overlay.size());
+                grow(Path.of(name), writing, opener, overlay.size());
             }
-            try (DiskImage target = DiskImages.open(Path.of(name), writing)) {
+            try (DiskImage target = opener.image(Path.of(name), writing)) {
                 Chain.commit(overlay, target);
             }
         }
         try (DiskImage overlay =
-                DiskImages.open(file, reading.toBuilder().writable(true).build())) {
+                opener.image(file, reading.toBuilder().writable(true).build())) {
             ((Qcow2Image) overlay).makeEmpty();
         }
     }
@@ -209,12 +224,14 @@ public final class Qcow2 {
         return below;
     }
 
-    private static void grow(Path file, OpenOptions options, String format, long size) throws IOException {
-        if (format.equals("qcow2")) {
-            resize(file, options, size, false);
+    private static void grow(Path file, OpenOptions options, Opener opener, long size) throws IOException {
+        if ("qcow2".equals(options.format())) {
+            try (DiskImage image = opener.image(file, options)) {
+                resize(image, size, false);
+            }
             return;
         }
-        try (Storage storage = Storages.open(file, true)) {
+        try (Storage storage = opener.open(file, true)) {
             storage.setSize(size);
             storage.flush();
         }

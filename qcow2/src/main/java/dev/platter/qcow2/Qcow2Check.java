@@ -49,6 +49,8 @@ final class Qcow2Check {
     private @Nullable LeakSink leakSink;
     private final long[] stored = new long[RUN];
     private long highest;
+    private long firstBeyondEnd = -1;
+    private boolean refcountsWrong;
 
     /** Takes the number of references to each cluster, instead of comparing it with the refcount. */
     interface CountSink {
@@ -153,6 +155,7 @@ final class Qcow2Check {
             walk.setProgress(i * units, windows * units);
             if (i == 0) {
                 walk.walk();
+                firstBeyondEnd = references.firstBeyondEnd();
                 if (sink == null) {
                     examineRefcountTable(references);
                 }
@@ -170,6 +173,16 @@ final class Qcow2Check {
         }
         walk.setProgress(windows * units, windows * units);
         return report(walk.tables());
+    }
+
+    /** Returns the lowest offset of tables or data that a check found beyond the end of the file, or -1. */
+    long firstBeyondEnd() {
+        return firstBeyondEnd;
+    }
+
+    /** Returns whether a check found a refcount, or what leads to one, that is not merely too large. */
+    boolean hasWrongRefcounts() {
+        return refcountsWrong;
     }
 
     private CheckWindow window(long first, int size, boolean wide, boolean isFirst, boolean fresh) throws IOException {
@@ -211,6 +224,7 @@ final class Qcow2Check {
             } else if (cluster >= clusters) {
                 findings.corruption(at, "ERROR refcount block " + i + " begins beyond the end of the file");
             }
+            refcountsWrong |= !isCounted(entry) || (entry & Refcounts.RESERVED) != 0;
             if (isCounted(entry)) {
                 references.markReferenced(cluster);
             }
@@ -261,6 +275,7 @@ final class Qcow2Check {
         counts.increment(index);
         long count = clamp(counts.get(index));
         if (count != 1) {
+            refcountsWrong = true;
             findings.corruption(
                     header.refcountTableOffset() + (long) tableIndex * Long.BYTES,
                     "ERROR refcount block " + tableIndex + " refcount=" + count);
@@ -341,6 +356,7 @@ final class Qcow2Check {
     private void reportDifference(long cluster, long refcount, long count) {
         long references = clamp(count);
         boolean corrupt = Long.compareUnsigned(refcount, references) < 0;
+        refcountsWrong |= corrupt || references != count;
         if (!findings.wantsMore()) {
             boolean leaked = !corrupt && refcount != references;
             findings.addSilently(0, count - references + (corrupt ? 1 : 0), leaked ? 1 : 0);
@@ -364,6 +380,7 @@ final class Qcow2Check {
     }
 
     private void reportUnreadable(long first, int run) {
+        refcountsWrong = true;
         for (int i = 0; i < run; i++) {
             if (!findings.wantsMore()) {
                 findings.addSilently(run - i, 0, 0);

@@ -3,7 +3,6 @@ package dev.platter.qcow2;
 import com.google.common.collect.ConcurrentHashMultiset;
 import com.google.common.collect.Multiset;
 import com.google.common.io.Closer;
-import com.google.common.math.LongMath;
 import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
@@ -35,13 +34,13 @@ import org.jspecify.annotations.Nullable;
 /** An opened qcow2 image. */
 final class Qcow2Image implements Qcow2Disk {
     private static final int SNAPSHOT_CACHE_BYTES = 1 << 20;
-    private static final long WALK_BASE = 16 << 20;
 
     private final Qcow2Header header;
     private final HostFile file;
     private final HostFile dataFile;
     private final CompressedClusters compressed;
     private final ClusterReader reader;
+    private final long walkBytes;
     private final @Nullable ImageWriter writer;
     private final @Nullable DiskImage backing;
     private final ClusterReader.BackingLayer backingLayer;
@@ -71,7 +70,8 @@ final class Qcow2Image implements Qcow2Disk {
         compressed = new CompressedClusters(header, file, cacheBytes / 4);
         TableEdits edits = options.writable() ? new TableEdits() : null;
         ClusterMapper mapper = mapper(header.l1TableOffset(), header.size(), cacheBytes - cacheBytes / 4, edits);
-        reader = new ClusterReader(header, mapper, dataFile, compressed, backingLayer, walkBytes());
+        reader = new ClusterReader(header, mapper, dataFile, compressed, backingLayer, opening.walkBytes());
+        walkBytes = opening.walkBytes();
         writer = edits == null ? null : ImageWriter.open(opening, mapper, reader, compressed, backing);
     }
 
@@ -96,13 +96,6 @@ final class Qcow2Image implements Qcow2Disk {
                 Long.MAX_VALUE,
                 edits,
                 options.onWarning());
-    }
-
-    /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
-    private long walkBytes() {
-        return LongMath.saturatedAdd(
-                WALK_BASE,
-                LongMath.saturatedMultiply(file.fileSize(), options.limits().walkFactor()));
     }
 
     @Override
@@ -230,7 +223,7 @@ final class Qcow2Image implements Qcow2Disk {
                         dataFile,
                         compressed,
                         backingLayer,
-                        walkBytes()),
+                        walkBytes),
                 snapshot.info().id(),
                 description() + " > snapshot "
                         + Printable.escape(snapshot.info().name()),
@@ -405,7 +398,7 @@ final class Qcow2Image implements Qcow2Disk {
         }
         for (Bitmap candidate : bitmaps) {
             if (candidate.info().name().equals(bitmap)) {
-                candidate.dirtyRanges(header, file, walkBytes(), visitor);
+                candidate.dirtyRanges(header, file, walkBytes, visitor);
                 return;
             }
         }
@@ -436,13 +429,19 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public CheckReport check(CheckListener listener) throws IOException {
         begin(0, 0);
-        if (writer != null) {
-            writer.tables().flush();
+        if (writer == null) {
+            return new Qcow2Check(header, file, snapshots, bitmaps, options.limits(), listener).run();
         }
+        TableWriter tables = writer.tables();
         // its tables may have moved
-        Qcow2Header now = writer == null ? header : Qcow2Header.read(file.storage());
-        List<Bitmap> stored = writer == null ? bitmaps : writer.tables().bitmaps.stored();
-        return new Qcow2Check(now, file, snapshots, stored, options.limits(), listener).run();
+        return tables.unchanged(() -> new Qcow2Check(
+                        Qcow2Header.read(file.storage()),
+                        file,
+                        snapshots,
+                        tables.bitmaps.stored(),
+                        options.limits(),
+                        listener)
+                .run());
     }
 
     @Override

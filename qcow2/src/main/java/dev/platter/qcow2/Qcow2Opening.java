@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import com.google.common.io.Closer;
+import com.google.common.math.LongMath;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
@@ -17,10 +18,12 @@ import org.jspecify.annotations.Nullable;
 
 /** The steps of opening an image, and what they found. */
 final class Qcow2Opening {
+    private static final long WALK_BASE = 16 << 20;
+
     final OpenOptions options;
     final ReferenceResolver references;
     final List<Warning> warnings = new ArrayList<>();
-    final Qcow2Header header;
+    Qcow2Header header;
     final HostFile file;
     final List<DiskImageException> problems = new ArrayList<>();
     HostFile dataFile;
@@ -37,24 +40,30 @@ final class Qcow2Opening {
     Qcow2Opening(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
         this.options = options;
         this.references = references;
-        this.header = rebuilt(storage, Qcow2Header.read(storage));
+        this.header = Qcow2Header.read(storage);
         this.file = new HostFile(storage, header.clusterSize(), options);
         this.dataFile = file;
     }
 
-    /** An image that was not closed properly gets its refcounts anew before anything is written. */
-    private Qcow2Header rebuilt(Storage storage, Qcow2Header found) throws IOException {
-        if (!options.writable()
-                || !found.isDirty()
-                || found.isCorrupt()
-                || storage.isReadOnly()
-                || found.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-            return found;
+    /** An image that was not closed properly gets right refcounts before anything is written. */
+    private void requireRefcounts() throws IOException {
+        if (!options.writable() || !header.isDirty()) {
+            return;
         }
+        Storage storage = file.storage();
         Qcow2.repair(storage, options, Qcow2.Repair.ALL);
         warn(new Warning(
-                72, storage.name() + ": the image was not closed properly (dirty bit): its refcounts were made anew"));
-        return Qcow2Header.read(storage);
+                72,
+                storage.name() + ": the image was not closed properly (dirty bit): its refcounts were checked, and"
+                        + " made anew where they were wrong"));
+        header = Qcow2Header.read(storage);
+    }
+
+    /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
+    long walkBytes() {
+        return LongMath.saturatedAdd(
+                WALK_BASE,
+                LongMath.saturatedMultiply(file.fileSize(), options.limits().walkFactor()));
     }
 
     Qcow2Image open() throws IOException {
@@ -81,6 +90,7 @@ final class Qcow2Opening {
         if (options.writable() && !problems.isEmpty()) {
             throw Problems.copy(problems.get(0));
         }
+        requireRefcounts();
         return new Qcow2Image(this);
     }
 

@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.CheckListener;
+import dev.platter.core.CheckReport;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.LimitExceededException;
@@ -11,13 +12,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Repairs an image that nobody uses. Refcounts are made anew from what refers to clusters, behind the end of the file,
- * where nothing can be in their way, and one write of the header leads there; what they took before is free afterwards.
- * Then the flags that say which cluster belongs to the disk alone. Source: qcow2.rst, "Host cluster management".
+ * Repairs an image that nobody uses, and writes only what is wrong. Refcounts that are too large are lowered in place.
+ * Others are made anew from what refers to clusters, behind the end of the file, where nothing can be in their way, and one
+ * write of the header leads there; what they took before is free afterwards. Then the flags that say which cluster belongs
+ * to the disk alone. Source: qcow2.rst, "Host cluster management".
  */
 final class Qcow2Repair {
     private static final int WINDOW = 1 << 22;
     private static final int PIECE_BYTES = 64 << 10;
+    private static final CheckListener SILENT = new CheckListener() {};
 
     private final Qcow2Header header;
     private final HostFile file;
@@ -29,6 +32,7 @@ final class Qcow2Repair {
     private long next;
     private final ByteBuffer block;
     private long blockIndex = -1;
+    private boolean begun;
 
     Qcow2Repair(Qcow2Header header, HostFile file) throws IOException {
         this.header = header;
@@ -41,41 +45,83 @@ final class Qcow2Repair {
         this.block = DirectBuffers.allocate(header.clusterSize());
     }
 
-    /** Repairs all that can be. */
+    /** Repairs all that can be, and writes nothing where all is well. */
     void all(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits, CheckListener listener) throws IOException {
-        boolean[] beyondEnd = {false};
-        CheckListener watching = new CheckListener() {
-            @Override
-            public void finding(Kind kind, long offset, String text) {
-                beyondEnd[0] |= text.contains("exceeding the end of the file");
-                listener.finding(kind, offset, text);
+        Qcow2Check check = new Qcow2Check(header, file, snapshots, bitmaps, limits, listener);
+        CheckReport report = check.run();
+        boolean whole = report.corruptions() == 0 && report.checkErrors() == 0;
+        if (!whole || report.leaks() > 0) {
+            if (check.hasWrongRefcounts()) {
+                rebuild(snapshots, bitmaps, limits);
+            } else {
+                requireNothingBeyondEnd(check);
+                lowerLeaks(snapshots, bitmaps, limits);
             }
-        };
-        new Qcow2Check(header, file, snapshots, bitmaps, limits, watching, WINDOW, this::take).run();
-        if (beyondEnd[0]) {
+            Qcow2Header now = Qcow2Header.read(file.storage());
+            new OwnFlags(now, file).set();
+            file.sync();
+            whole = new Qcow2Check(now, file, snapshots, bitmaps, limits, SILENT)
+                            .run()
+                            .corruptions()
+                    == 0;
+        }
+        long marks = Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT;
+        if (whole && (header.incompatibleFeatures() & marks) != 0) {
+            begin();
+            fields.incompatibleFeatures(header.incompatibleFeatures() & ~marks);
+            file.sync();
+        }
+    }
+
+    /** Makes the refcounts anew, whatever they were. */
+    private void rebuild(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits) throws IOException {
+        // the new ones go behind the end of the file, so a look comes first
+        Qcow2Check look = new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT, WINDOW, window -> {});
+        look.run();
+        requireNothingBeyondEnd(look);
+        new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT, WINDOW, this::take).run();
+        finish();
+    }
+
+    private void requireNothingBeyondEnd(Qcow2Check check) throws CorruptImageException {
+        if (check.firstBeyondEnd() >= 0) {
             throw new CorruptImageException(file.name() + ": tables or data lie beyond the end of the file ("
                     + file.fileSize() + " bytes): it is truncated, and a repair would hide what is lost");
         }
-        finish();
-        Qcow2Header now = Qcow2Header.read(file.storage());
-        new OwnFlags(now, file).set();
-        file.sync();
-        boolean whole = new Qcow2Check(now, file, snapshots, bitmaps, limits, listener)
-                        .run()
-                        .corruptions()
-                == 0;
-        if (header.version() >= 3 && whole) {
-            fields.incompatibleFeatures(
-                    header.incompatibleFeatures() & ~(Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT));
+    }
+
+    /** Before the first change: what a feature that we do not know keeps is said to be out of date. */
+    private void begin() throws IOException {
+        long kept = header.autoclearFeatures() & (Qcow2Header.AUTOCLEAR_BITMAPS | Qcow2Header.AUTOCLEAR_DATA_FILE_RAW);
+        if (!begun && header.version() >= 3 && kept != header.autoclearFeatures()) {
+            fields.autoclearFeatures(kept);
+            file.sync();
         }
-        file.sync();
+        begun = true;
     }
 
     /** Lowers the refcounts of clusters that nobody uses, or fewer than it says, in place: each may stay undone. */
     void leaks(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits, CheckListener listener)
             throws IOException {
+        Qcow2Check check = new Qcow2Check(header, file, snapshots, bitmaps, limits, listener);
+        CheckReport report = check.run();
+        if (report.leaks() == 0) {
+            return;
+        }
+        // what a table refers to that was cut off looks like leaks
+        requireNothingBeyondEnd(check);
+        lowerLeaks(snapshots, bitmaps, limits);
+        if (report.corruptions() == 0 && report.checkErrors() == 0) {
+            // what two tables seemed to share can belong to the disk alone now
+            new OwnFlags(header, file).set();
+            file.sync();
+        }
+    }
+
+    private void lowerLeaks(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits) throws IOException {
+        begin();
         Refcounts refcounts = Refcounts.read(header, file, file.askSize());
-        new Qcow2Check(header, file, snapshots, bitmaps, limits, listener)
+        new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT)
                 .tellLeaks((cluster, references) -> lower(refcounts, cluster, references))
                 .run();
         file.sync();
@@ -119,6 +165,7 @@ final class Qcow2Repair {
         if (blockIndex < 0) {
             return;
         }
+        begin();
         while (table.size() <= blockIndex) {
             table.add(0L);
         }
@@ -223,19 +270,20 @@ final class Qcow2Repair {
             }
         }
 
+        private boolean isUsedOnce(long cluster) throws IOException {
+            return refcounts.state(cluster) == Refcounts.State.PRESENT && refcounts.of(cluster) == 1;
+        }
+
         private boolean setEntries(ByteBuffer raw, int entryBytes, boolean inDataFile) throws IOException {
             boolean changed = false;
             for (int i = 0; i < raw.limit(); i += entryBytes) {
                 long entry = raw.getLong(i);
                 long offset = L2Entry.offset(entry);
-                if (inDataFile
-                        || offset == 0
-                        || ((offset & (header.clusterSize() - 1)) != 0 && !L2Entry.isCompressed(entry))) {
+                if (offset == 0 || ((offset & (header.clusterSize() - 1)) != 0 && !L2Entry.isCompressed(entry))) {
                     continue;
                 }
-                boolean own = !L2Entry.isCompressed(entry)
-                        && refcounts.state(offset >>> header.clusterBits()) == Refcounts.State.PRESENT
-                        && refcounts.of(offset >>> header.clusterBits()) == 1;
+                boolean own =
+                        !L2Entry.isCompressed(entry) && (inDataFile || isUsedOnce(offset >>> header.clusterBits()));
                 long right = own ? entry | L2Entry.COPIED : entry & ~L2Entry.COPIED;
                 if (right != entry) {
                     raw.putLong(i, right);

@@ -64,25 +64,37 @@ final class Resize {
                 long first = at >>> clusterBits;
                 Allocator.Run run =
                         ownDataFile ? new Allocator.Run(first, wanted) : tables.allocator.allocateUpTo(wanted);
-                tables.needBarrier();
-                long host = run.cluster() << clusterBits;
-                long end = host + ((long) run.count() << clusterBits);
-                if (written) {
-                    dataFile.writeZeros(host, end - host);
-                } else if (end > dataFile.askSize() && !ownDataFile) {
-                    dataFile.storage().setSize(end);
-                    dataFile.askSize();
-                }
-                for (int i = 0; i < run.count(); i++) {
-                    long place = host + ((long) i << clusterBits);
-                    mapper.set(at, place | L2Entry.DATA | L2Entry.COPIED, SubclusterWriter.ALL_ALLOCATED);
-                    at += clusterSize;
-                }
+                prepare(at, run, written);
+                at += (long) run.count() << clusterBits;
                 tables.writeBackIfMany();
             }
             tables.commit();
         } finally {
             tables.changing.unlock();
+        }
+    }
+
+    /** Gives clusters of the guest their places, in one run. */
+    private void prepare(long at, Allocator.Run run, boolean written) throws IOException {
+        tables.needBarrier();
+        long host = run.cluster() << clusterBits;
+        long end = host + ((long) run.count() << clusterBits);
+        int mapped = 0;
+        try {
+            if (written) {
+                dataFile.writeZeros(host, end - host);
+            } else if (end > dataFile.askSize() && !ownDataFile) {
+                dataFile.storage().setSize(end);
+                dataFile.askSize();
+            }
+            for (; mapped < run.count(); mapped++) {
+                long distance = (long) mapped << clusterBits;
+                mapper.set(
+                        at + distance, host + distance | L2Entry.DATA | L2Entry.COPIED, SubclusterWriter.ALL_ALLOCATED);
+            }
+        } catch (IOException | RuntimeException e) {
+            tables.giveBack(host + ((long) mapped << clusterBits), run.count() - mapped);
+            throw e;
         }
     }
 
@@ -117,6 +129,7 @@ final class Resize {
                             + " bytes",
                     null);
         }
+        requireResizableDataFile();
         boolean hides = backing != null && backing.size() > header.size();
         if (hides && header.version() < 3) {
             throw new BlockIOException(
@@ -156,12 +169,17 @@ final class Resize {
     private void growL1Table(int entries) throws IOException {
         int clusterCount = (entries * Long.BYTES + clusterSize - 1) >>> clusterBits;
         long place = tables.allocator.allocate(clusterCount);
-        tables.allocator.claim(place, clusterCount, MetadataMap.Kind.L1_TABLE);
         long oldBytes = (long) header.l1Size() * Long.BYTES;
-        copy(header.l1TableOffset(), place << clusterBits, oldBytes);
-        file.writeZeros((place << clusterBits) + oldBytes, ((long) clusterCount << clusterBits) - oldBytes);
-        tables.allocator.write();
-        tables.sync();
+        try {
+            tables.allocator.claim(place, clusterCount, MetadataMap.Kind.L1_TABLE);
+            copy(header.l1TableOffset(), place << clusterBits, oldBytes);
+            file.writeZeros((place << clusterBits) + oldBytes, ((long) clusterCount << clusterBits) - oldBytes);
+            tables.allocator.write();
+            tables.sync();
+        } catch (IOException | RuntimeException e) {
+            tables.allocator.add(place, clusterCount, -1);
+            throw e;
+        }
         tables.fields.sizeAndL1Table(header.size(), entries, place << clusterBits);
         tables.sync();
         mapper.moved(place << clusterBits, entries);
@@ -239,6 +257,8 @@ final class Resize {
     private void shrink(long size) throws IOException {
         long end = header.size();
         long whole = size + clusterSize - 1 & -clusterSize;
+        requireResizableDataFile();
+        requireDroppable(size & -clusterSize, wholeClusters(end));
         zeros.writeZeroes(size, Math.min(end, whole) - size, ZeroMode.KEEP_ALLOCATION);
         for (long at = whole; at < end; ) {
             at = dropEntries(at, end + clusterSize - 1 & -clusterSize);
@@ -250,6 +270,28 @@ final class Resize {
             dataFile.storage().setSize(size);
         }
         tables.sync();
+    }
+
+    /** A raw data file has the size of the disk; what cannot have another one says so before anything is changed. */
+    private void requireResizableDataFile() throws IOException {
+        if (tables.isRawDataFile()) {
+            dataFile.storage().setSize(dataFile.askSize());
+        }
+    }
+
+    /** Looks at all clusters that are taken out of the disk, so that what is damaged is refused before any is lost. */
+    private void requireDroppable(long from, long to) throws IOException {
+        for (long at = from; at < to; ) {
+            long empty = mapper.runEnd(at, to, L2Entry.UNALLOCATED);
+            if (empty > at) {
+                at = empty;
+                continue;
+            }
+            long entry = mapper.lookup(at);
+            tables.requireWritable(at, entry);
+            tables.requireFreeable(entry);
+            at += clusterSize;
+        }
     }
 
     /** Takes clusters out of the disk, up to the end of a slice; returns how far. */

@@ -140,6 +140,25 @@ record Snapshot(
         }
     }
 
+    /**
+     * Checks that all of its L1 table, which may be larger than its disk needs, lies in the file.
+     *
+     * @throws CorruptImageException if not
+     */
+    void requireTable(Qcow2Header header, HostFile file) throws IOException {
+        boolean aligned = l1TableOffset > 0 && (l1TableOffset & (header.clusterSize() - 1)) == 0;
+        if (l1Size > 0
+                && (!aligned
+                        || l1Size > Qcow2Header.MAX_L1_BYTES / Long.BYTES
+                        || !file.holds(l1TableOffset, l1Size * Long.BYTES))) {
+            throw corrupt(
+                    file,
+                    "its L1 table of " + l1Size + " entries at " + Long.toUnsignedString(l1TableOffset)
+                            + " is not aligned, too large, or beyond the end of the file (" + file.fileSize()
+                            + " bytes)");
+        }
+    }
+
     private CorruptImageException corrupt(HostFile file, String text) {
         return new CorruptImageException(file.name() + ": snapshot " + Printable.quote(info.name()) + " (entry at "
                 + tableOffset + "): " + text);

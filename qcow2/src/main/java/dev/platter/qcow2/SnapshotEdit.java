@@ -125,6 +125,7 @@ final class SnapshotEdit {
     /** Forgets a snapshot and frees what nothing else refers to. */
     void delete(List<Snapshot> snapshots, Snapshot snapshot) throws IOException {
         requirePossible();
+        snapshot.requireTable(header, file);
         change(header.l1Size(), () -> {
             eachTable(snapshot.l1TableOffset(), snapshot.l1Size(), this::drop);
             flushRun();

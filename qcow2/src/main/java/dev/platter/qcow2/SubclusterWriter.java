@@ -66,6 +66,9 @@ final class SubclusterWriter {
         long fresh = dataFile.fileSize();
         long host = own ? L2Entry.offset(entry) : ownDataFile ? first : tables.allocator.allocate(1) << clusterBits;
         tables.needBarrier();
+        long touched = whole ? ALL_ALLOCATED : bits(first, at & -subclusterSize, at + length, subclusterSize);
+        long changed = (bitmap | touched) & ~(touched << 32);
+        long compact = L2Entry.compactExtended(host | L2Entry.COPIED, changed, header, L2Entry.COPIED);
         try {
             if (own) {
                 tables.requireData(host, clusterSize);
@@ -73,21 +76,12 @@ final class SubclusterWriter {
             from0 = own ? withoutAllocated(first, from0, at, bitmap, true) : from0;
             to0 = own ? withoutAllocated(first, at + length, to0, bitmap, false) : to0;
             writeBetween(first, from0, to0, at, length, host, !own && host >= fresh, from);
+            tables.change(first, compact, changed);
         } catch (IOException | RuntimeException e) {
             if (!own) {
                 tables.giveBack(host, 1);
             }
             throw e;
-        }
-        long touched = whole ? ALL_ALLOCATED : bits(first, at & -subclusterSize, at + length, subclusterSize);
-        long changed = (bitmap | touched) & ~(touched << 32);
-        long compact = L2Entry.compactExtended(host | L2Entry.COPIED, changed, header, L2Entry.COPIED);
-        // readers take the entry and its bitmap apart
-        long stamp = tables.placed.writeLock();
-        try {
-            mapper.set(first, compact, changed);
-        } finally {
-            tables.placed.unlockWrite(stamp);
         }
         if (!own) {
             tables.free(entry);

@@ -210,7 +210,8 @@ final class TableWriter {
         if (kind == L2Entry.INVALID) {
             throw invalid(at);
         }
-        if (kind == L2Entry.BEYOND_END) {
+        boolean prepared = kind == L2Entry.SUBCLUSTERS || kind == L2Entry.ZERO_ALLOCATED;
+        if (kind == L2Entry.BEYOND_END || (prepared && !ownDataFile && !file.holds(L2Entry.offset(entry), 1))) {
             throw dataFile.truncated("data cluster", L2Entry.offset(entry));
         }
     }
@@ -274,25 +275,42 @@ final class TableWriter {
      * @throws OverlapException if the entry was not of guest data, but of a table
      */
     void free(long entry) throws OverlapException {
-        if (L2Entry.isCompressed(entry)) {
-            long from = CompressedClusters.hostOffset(entry, clusterBits);
-            long last = from + CompressedClusters.hostLength(entry, clusterBits) - 1;
-            free(from >>> clusterBits, (last >>> clusterBits) - (from >>> clusterBits) + 1);
-            freed.hadCompressed = true;
-        } else if (hasPlace(entry) && !ownDataFile) {
-            free(L2Entry.offset(entry) >>> clusterBits, 1);
+        long clusters = requireFreeable(entry);
+        if (clusters > 0) {
+            freed.add(firstCluster(entry), clusters);
+            freed.hadCompressed |= L2Entry.isCompressed(entry);
         }
     }
 
-    private void free(long cluster, long count) throws OverlapException {
-        for (long i = cluster; i < cluster + count; i++) {
+    /**
+     * Returns how many clusters an entry refers to, after a look at each.
+     *
+     * @throws OverlapException if one of them holds a table
+     */
+    long requireFreeable(long entry) throws OverlapException {
+        long first = firstCluster(entry);
+        long clusters = 0;
+        if (L2Entry.isCompressed(entry)) {
+            long from = CompressedClusters.hostOffset(entry, clusterBits);
+            long last = from + CompressedClusters.hostLength(entry, clusterBits) - 1;
+            clusters = (last >>> clusterBits) - first + 1;
+        } else if (hasPlace(entry) && !ownDataFile) {
+            clusters = 1;
+        }
+        for (long i = first; i < first + clusters; i++) {
             MetadataMap.Kind kind = metadata.get(i);
             if (kind != null) {
                 throw new OverlapException(file.name() + ": an L2 entry has guest data at " + (i << clusterBits)
                         + ", where " + kind + " is: the image is damaged and marked so, nothing more is written");
             }
         }
-        freed.add(cluster, count);
+        return clusters;
+    }
+
+    private long firstCluster(long entry) {
+        long offset =
+                L2Entry.isCompressed(entry) ? CompressedClusters.hostOffset(entry, clusterBits) : L2Entry.offset(entry);
+        return offset >>> clusterBits;
     }
 
     boolean hasPlace(long entry) {
@@ -325,6 +343,28 @@ final class TableWriter {
         try {
             requireWhole();
             commit();
+        } catch (OverlapException e) {
+            throw breakOff(e);
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    /** Looks at the tables in the file. */
+    interface TableReading<T> {
+        /** Returns what was seen. */
+        T read() throws IOException;
+    }
+
+    /** Looks at the tables in the file while all that was changed is there, and nobody changes anything. */
+    <T> T unchanged(TableReading<T> reading) throws IOException {
+        changing.lock();
+        try {
+            requireWhole();
+            commit();
+            // what the first one set free
+            commit();
+            return reading.read();
         } catch (OverlapException e) {
             throw breakOff(e);
         } finally {

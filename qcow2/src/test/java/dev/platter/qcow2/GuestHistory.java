@@ -34,18 +34,20 @@ final class GuestHistory {
     private final List<Event> events = new ArrayList<>();
     private long tag;
 
-    /** From one moment to another: a flush, or new contents of sectors. */
+    /** From one moment to another: a flush, or new contents of sectors, which are not sure to be there if it failed. */
     private static final class Event {
         final int begin;
         final int end;
         final int firstSector;
         final byte[][] sectors;
+        final boolean failed;
 
-        Event(int begin, int end, int firstSector, byte[][] sectors) {
+        Event(int begin, int end, int firstSector, byte[][] sectors, boolean failed) {
             this.begin = begin;
             this.end = end;
             this.firstSector = firstSector;
             this.sectors = sectors;
+            this.failed = failed;
         }
 
         boolean isFlush() {
@@ -53,6 +55,15 @@ final class GuestHistory {
         }
     }
 
+    private interface Operation {
+        void run() throws IOException;
+    }
+
+    /**
+     * Makes a history that begins now.
+     *
+     * @param storage where the image lies in the end, whose moments count
+     */
     GuestHistory(Qcow2Disk device, CrashStorage storage) throws IOException {
         this.device = device;
         this.storage = storage;
@@ -64,17 +75,7 @@ final class GuestHistory {
         List<SnapshotInfo> present = device.snapshots();
         SnapshotInfo chosen = present.isEmpty() ? null : present.get(random.nextInt(present.size()));
         switch (random.nextInt(30)) {
-            case 0, 1, 2 -> {
-                String name = "s" + snapshots.size();
-                try {
-                    device.createSnapshot(name);
-                } catch (BlockIOException e) {
-                    // refcounts of one bit, or of two and too many snapshots
-                    assertThat(e.kind()).isEqualTo(BlockIOException.Kind.NOT_SUPPORTED);
-                    return;
-                }
-                snapshots.put(name, sectors(device, 0, initial.length));
-            }
+            case 0, 1, 2 -> create("s" + snapshots.size());
             case 3 -> {
                 if (chosen != null) {
                     device.deleteSnapshot(chosen.id());
@@ -82,22 +83,65 @@ final class GuestHistory {
             }
             case 4 -> {
                 if (chosen != null && chosen.diskSize() == device.size()) {
-                    int begin = storage.moment();
-                    try {
-                        device.applySnapshot(chosen.name());
-                    } catch (BlockIOException e) {
-                        assertThat(e.kind()).isEqualTo(BlockIOException.Kind.NOT_SUPPORTED);
-                        return;
-                    }
-                    events.add(new Event(begin, storage.moment(), 0, sectors(device, 0, initial.length)));
-                    byte[][] kept = snapshots.get(chosen.name());
-                    if (kept != null) {
-                        assertThat(sectors(device, 0, initial.length)).isDeepEqualTo(kept);
-                    }
+                    apply(chosen);
                 }
             }
             default -> step(random);
         }
+    }
+
+    private void create(String name) throws IOException {
+        byte[][] now = sectors(device, 0, initial.length);
+        // if it fails, it may be there or not
+        snapshots.put(name, now);
+        try {
+            device.createSnapshot(name);
+        } catch (BlockIOException e) {
+            requireTooNarrow(e);
+            snapshots.remove(name);
+        }
+    }
+
+    private void apply(SnapshotInfo chosen) throws IOException {
+        byte[][] kept;
+        try (BlockDevice snapshot = device.openSnapshot(chosen.id())) {
+            kept = sectors(snapshot, 0, initial.length);
+        }
+        try {
+            record(0, kept, () -> device.applySnapshot(chosen.id()));
+        } catch (BlockIOException e) {
+            requireTooNarrow(e);
+        }
+    }
+
+    /** Refcounts of one bit allow no snapshot, and those of two not many. */
+    private static void requireTooNarrow(BlockIOException e) throws BlockIOException {
+        if (e.kind() != BlockIOException.Kind.NOT_SUPPORTED) {
+            throw e;
+        }
+    }
+
+    /** Does what gives sectors new contents, and remembers it, also if it fails. */
+    private void record(int firstSector, byte[][] sectors, Operation operation) throws IOException {
+        int begin = storage.moment();
+        BlockIOException failure = null;
+        try {
+            operation.run();
+        } catch (BlockIOException e) {
+            failure = e;
+        }
+        if (failure == null || failure.kind() != BlockIOException.Kind.NOT_SUPPORTED) {
+            events.add(new Event(begin, storage.moment(), firstSector, sectors, failure != null));
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private static byte[][] zeros(int count) {
+        byte[][] zeros = new byte[count][];
+        Arrays.fill(zeros, new byte[SECTOR]);
+        return zeros;
     }
 
     /** Does something at random. */
@@ -110,71 +154,93 @@ final class GuestHistory {
         switch (random.nextInt(10)) {
             case 0 -> {
                 device.flush();
-                events.add(new Event(begin, storage.moment(), 0, new byte[0][]));
+                events.add(new Event(begin, storage.moment(), 0, new byte[0][], false));
             }
             case 1, 2 -> {
                 ZeroMode mode = MODES.get(random.nextInt(MODES.size()));
                 try {
-                    device.writeZeroes((long) first * SECTOR, (long) count * SECTOR, mode, Durability.NONE);
+                    record(
+                            first,
+                            zeros(count),
+                            () -> device.writeZeroes(
+                                    (long) first * SECTOR, (long) count * SECTOR, mode, Durability.NONE));
                 } catch (NotFasterException e) {
                     assertThat(mode.isFast()).isTrue();
-                    return;
                 }
-                byte[][] zeros = new byte[count][];
-                Arrays.fill(zeros, new byte[SECTOR]);
-                events.add(new Event(begin, storage.moment(), first, zeros));
             }
             case 3 -> {
-                device.discard((long) first * SECTOR, (long) count * SECTOR);
-                int end = storage.moment();
-                events.add(new Event(begin, end, first, sectors(device, first, count)));
+                byte[][] left = zeros(count);
+                record(first, left, () -> {
+                    device.discard((long) first * SECTOR, (long) count * SECTOR);
+                    // what it leaves is its own choice
+                    System.arraycopy(sectors(device, first, count), 0, left, 0, count);
+                });
             }
-            default -> {
-                byte[][] written = new byte[count][];
-                ByteBuffer bytes = ByteBuffer.allocate(count * SECTOR);
-                for (int i = 0; i < count; i++) {
-                    written[i] = tagged(first + i);
-                    bytes.put(written[i]);
-                }
-                Durability durability = random.nextInt(12) == 0 ? Durability.FUA : Durability.NONE;
-                device.write((long) first * SECTOR, bytes.flip(), durability);
-                events.add(new Event(begin, storage.moment(), first, written));
-                if (durability == Durability.FUA) {
-                    events.add(new Event(begin, storage.moment(), 0, new byte[0][]));
-                }
-            }
+            default -> write(first, count, random.nextInt(12) == 0 ? Durability.FUA : Durability.NONE);
         }
     }
 
-    /** Asserts that the live disk holds what was last written. */
+    private void write(int first, int count, Durability durability) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(count * SECTOR);
+        for (int i = 0; i < count; i++) {
+            bytes.put(tagged(first + i));
+        }
+        write(first, bytes.array(), durability);
+    }
+
+    /** Writes whole sectors. */
+    void write(int first, byte[] bytes, Durability durability) throws IOException {
+        int begin = storage.moment();
+        byte[][] written = new byte[bytes.length / SECTOR][];
+        for (int i = 0; i < written.length; i++) {
+            written[i] = Arrays.copyOfRange(bytes, i * SECTOR, (i + 1) * SECTOR);
+        }
+        record(first, written, () -> device.write((long) first * SECTOR, ByteBuffer.wrap(bytes), durability));
+        if (durability == Durability.FUA) {
+            events.add(new Event(begin, storage.moment(), 0, new byte[0][], false));
+        }
+    }
+
+    /** Asserts that the live disk holds what was last written, and where that failed, that or what was there before. */
     void assertLive() throws IOException {
-        byte[][] expected = initial.clone();
-        for (Event event : events) {
-            System.arraycopy(event.sectors, 0, expected, event.firstSector, event.sectors.length);
-        }
-        byte[][] found = sectors(device, 0, initial.length);
-        for (int i = 0; i < expected.length; i++) {
-            assertThat(found[i]).as("sector " + i).isEqualTo(expected[i]);
-        }
+        assertMayHold(device, events.size(), Integer.MAX_VALUE);
     }
 
     /** Asserts that a disk holds only what it may hold if the power went at a moment. */
     void assertAllowed(BlockDevice after, int moment) throws IOException {
-        byte[][] found = sectors(after, 0, initial.length);
-        byte[][] durable = initial.clone();
         int covered = 0;
         for (int i = 0; i < events.size() && events.get(i).end <= moment; i++) {
             covered = events.get(i).isFlush() ? i + 1 : covered;
         }
-        for (Event event : events.subList(0, covered)) {
-            System.arraycopy(event.sectors, 0, durable, event.firstSector, event.sectors.length);
-        }
+        assertMayHold(after, covered, moment);
+    }
+
+    private void assertMayHold(BlockDevice disk, int covered, int moment) throws IOException {
+        byte[][] found = sectors(disk, 0, initial.length);
         for (int i = 0; i < found.length; i++) {
-            if (!Arrays.equals(found[i], durable[i]) && !wasWritten(found[i], i, covered, moment)) {
-                throw new AssertionError("sector " + i + " holds " + describe(found[i]) + ", neither what was flushed ("
-                        + describe(durable[i]) + ") nor what was written since; power went at " + moment);
+            if (!mayHold(found[i], i, covered, moment)) {
+                throw new AssertionError("sector " + i + " holds " + describe(found[i]) + ", neither what was flushed"
+                        + " nor what was written since; at moment " + moment);
             }
         }
+    }
+
+    /** Returns whether a sector may hold this: what is sure of the first events, or any of the others until a moment. */
+    private boolean mayHold(byte[] found, int sector, int covered, int moment) {
+        for (int i = events.size() - 1; i >= 0; i--) {
+            Event event = events.get(i);
+            int index = sector - event.firstSector;
+            if (event.begin > moment || index < 0 || index >= event.sectors.length) {
+                continue;
+            }
+            if (Arrays.equals(found, event.sectors[index])) {
+                return true;
+            }
+            if (i < covered && !event.failed) {
+                return false;
+            }
+        }
+        return Arrays.equals(found, initial[sector]);
     }
 
     /** Asserts that each snapshot holds what the disk held when it was made. */
@@ -189,17 +255,6 @@ final class GuestHistory {
                 }
             }
         }
-    }
-
-    private boolean wasWritten(byte[] found, int sector, int from, int moment) {
-        for (int i = from; i < events.size() && events.get(i).begin <= moment; i++) {
-            Event event = events.get(i);
-            int index = sector - event.firstSector;
-            if (index >= 0 && index < event.sectors.length && Arrays.equals(found, event.sectors[index])) {
-                return true;
-            }
-        }
-        return false;
     }
 
     private byte[] tagged(int sector) {

@@ -12,8 +12,11 @@ import dev.platter.testkit.CrashStorage;
 import dev.platter.testkit.Seeds;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Images whose refcounts are wrong become whole, and no byte of the disk changes, also if the power goes meanwhile. */
 final class RepairTest {
@@ -75,7 +78,106 @@ final class RepairTest {
                 .isFalse();
     }
 
-    private static void damageRefcounts(byte[] image, Random random) throws IOException {
+    @ParameterizedTest
+    @EnumSource(Qcow2.Repair.class)
+    void imageThatIsWellStaysAsItIs(Qcow2.Repair what) throws Exception {
+        Seeds.run(getClass(), 60, random -> {
+            byte[] image = StartImage.random(random);
+            if (ByteBuffer.wrap(image).getInt(4) == 3) {
+                // of an unknown feature
+                image[88] = 1;
+            }
+            CrashStorage storage = new CrashStorage("well.qcow2", image);
+
+            CheckReport report = Qcow2.repair(storage, OpenOptions.defaults(), what);
+
+            assertThat(report.corruptions() + report.leaks())
+                    .as(report::toString)
+                    .isZero();
+            assertThat(storage.contents()).isEqualTo(image);
+            assertThat(storage.moment()).as("requests").isZero();
+        });
+    }
+
+    @Test
+    void onlyTheMarksOfAnImageThatIsWellAreTakenAway() throws IOException {
+        byte[] image = new Qcow2Builder(3, 12, 1 << 20)
+                .data(0, 5, 9)
+                .incompatible(Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT)
+                .build();
+        CrashStorage storage = new CrashStorage("marked.qcow2", image);
+
+        CheckReport report = Qcow2.repair(storage, OpenOptions.defaults(), Qcow2.Repair.ALL);
+
+        assertThat(report.corruptions() + report.leaks()).as(report::toString).isZero();
+        image[79] = 0;
+        assertThat(storage.contents()).isEqualTo(image);
+    }
+
+    @Test
+    void wrongFlagsAreSetWithoutOtherRefcounts() throws IOException {
+        byte[] image = new Qcow2Builder(3, 12, 1 << 20).data(0, 5, 9).build();
+        byte[] wrong = image.clone();
+        ByteBuffer bytes = ByteBuffer.wrap(wrong);
+        int table = (int) L2Entry.offset(bytes.getLong(4096));
+        bytes.putLong(4096, bytes.getLong(4096) ^ L2Entry.COPIED);
+        bytes.putLong(table + 5 * Long.BYTES, bytes.getLong(table + 5 * Long.BYTES) ^ L2Entry.COPIED);
+        CrashStorage storage = new CrashStorage("flags.qcow2", wrong);
+
+        CheckReport report = Qcow2.repair(storage, OpenOptions.defaults(), Qcow2.Repair.ALL);
+
+        assertThat(report.corruptions() + report.leaks()).as(report::toString).isZero();
+        assertThat(storage.contents()).isEqualTo(image);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Qcow2.Repair.class)
+    void unknownAutoclearFeaturesAreSwitchedOffBeforeAnythingIsWritten(Qcow2.Repair what) throws IOException {
+        byte[] image = new Qcow2Builder(3, 12, 1 << 20)
+                .data(0, 5, 9)
+                .autoclear(Qcow2Header.AUTOCLEAR_BITMAPS | 1L << 60)
+                .build();
+        CrashStorage storage = new CrashStorage("leaking.qcow2", image);
+        leak(storage, new Random(7));
+        byte[] leaking = storage.contents();
+        CrashStorage repaired = new CrashStorage("leaking.qcow2", leaking);
+
+        CheckReport report = Qcow2.repair(repaired, OpenOptions.defaults(), what);
+
+        assertThat(report.corruptions() + report.leaks()).as(report::toString).isZero();
+        assertThat(autoclear(repaired.contents())).isEqualTo(Qcow2Header.AUTOCLEAR_BITMAPS);
+        CrashStorage.Replay replay = repaired.replay();
+        for (int moment = 0; moment <= replay.end(); moment++) {
+            byte[] state = replay.state(moment, null);
+            assertThat(autoclear(state) == Qcow2Header.AUTOCLEAR_BITMAPS || Arrays.equals(state, leaking))
+                    .isTrue();
+        }
+    }
+
+    private static long autoclear(byte[] image) {
+        return ByteBuffer.wrap(image).getLong(88);
+    }
+
+    @Test
+    void clusterThatSeemedSharedBelongsToTheDiskOnceItsLeakIsFreed() throws IOException {
+        byte[] image = new Qcow2Builder(3, 12, 1 << 20).data(0, 5, 9).build();
+        ByteBuffer bytes = ByteBuffer.wrap(image);
+        int table = (int) L2Entry.offset(bytes.getLong(4096));
+        byte[] leaking = image.clone();
+        long entry = bytes.getLong(table);
+        int refcounts = (int) bytes.getLong((int) bytes.getLong(48));
+        leaking[table] = (byte) (leaking[table] & 0x7f);
+        leaking[refcounts + 2 * (int) (L2Entry.offset(entry) >>> 12) + 1] = 2;
+        assertThat(check(leaking).corruptions()).isZero();
+        CrashStorage storage = new CrashStorage("shared.qcow2", leaking);
+
+        CheckReport report = Qcow2.repair(storage, OpenOptions.defaults(), Qcow2.Repair.LEAKS);
+
+        assertThat(report.corruptions() + report.leaks()).as(report::toString).isZero();
+        assertThat(storage.contents()).isEqualTo(image);
+    }
+
+    static void damageRefcounts(byte[] image, Random random) throws IOException {
         ByteBuffer bytes = ByteBuffer.wrap(image);
         Qcow2Header header = Qcow2Header.read(Qcow2Builder.storage(image));
         int table = (int) header.refcountTableOffset();

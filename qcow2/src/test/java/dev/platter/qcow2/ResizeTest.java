@@ -6,11 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
+import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
+import dev.platter.core.Durability;
+import dev.platter.core.Limits;
 import dev.platter.core.OpenOptions;
 import dev.platter.testkit.CrashStorage;
+import dev.platter.testkit.Faults;
+import dev.platter.testkit.FaultyStorage;
 import dev.platter.testkit.Seeds;
+import dev.platter.testkit.TestBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -69,6 +75,62 @@ final class ResizeTest {
                     .hasMessageContaining("--shrink");
         }
         assertThat(disk(storage.contents())).hasSize(8192);
+    }
+
+    @Test
+    void damagedClusterIsRefusedBeforeAnyIsLost() throws IOException {
+        byte[] image = new Qcow2Builder(3, 12, 8 * 4096)
+                .data(0, 5, 6)
+                .entry(7, 4096 + 512, 0)
+                .build();
+        CrashStorage storage = new CrashStorage("resized.qcow2", image);
+
+        try (DiskImage opened = DiskImages.open(storage, WRITABLE)) {
+            assertThatThrownBy(() -> Qcow2.resize(opened, 4096, true))
+                    .isInstanceOf(CorruptImageException.class)
+                    .hasMessageContaining("guest offset 28672");
+        }
+
+        assertThat(storage.contents()).isEqualTo(image);
+    }
+
+    @Test
+    void clusterInATableIsRefusedBeforeAnyIsLost() throws IOException {
+        byte[] image = new Qcow2Builder(3, 12, 8 * 4096)
+                .data(0, 5, 6)
+                .entry(7, 4096 | L2Entry.COPIED, 0)
+                .build();
+        CrashStorage storage = new CrashStorage("resized.qcow2", image);
+
+        try (DiskImage opened = DiskImages.open(storage, WRITABLE)) {
+            assertThatThrownBy(() -> Qcow2.resize(opened, 4096, true))
+                    .isInstanceOf(CorruptImageException.class)
+                    .hasMessageContaining("the L1 table");
+        }
+
+        byte[] after = storage.contents();
+        assertThat(Qcow2Header.read(Qcow2Builder.storage(after)).isCorrupt()).isTrue();
+        assertThat(Arrays.copyOfRange(after, 4096, after.length))
+                .isEqualTo(Arrays.copyOfRange(image, 4096, image.length));
+    }
+
+    @Test
+    void clustersOfATableThatCouldNotBeWrittenAreGivenOutAgain() throws IOException {
+        byte[] image = new Qcow2Builder(3, 9, 512 * 64).data(0).build();
+        CrashStorage base = new CrashStorage("resized.qcow2", image);
+        Faults faults = new Faults();
+        byte[] bytes = TestBytes.of(0, 512 * 50);
+
+        try (DiskImage opened = DiskImages.open(new FaultyStorage(base, faults), WRITABLE)) {
+            faults.failWrites(image.length, 1L << 40, BlockIOException.Kind.NO_SPACE);
+            assertThatThrownBy(() -> Qcow2.resize(opened, 64 << 20, true)).isInstanceOf(BlockIOException.class);
+            faults.heal();
+            opened.write(512, ByteBuffer.wrap(bytes), Durability.NONE);
+        }
+
+        CheckReport report = CheckImage.check(base, CheckOutcome.SILENT, Limits.defaults(), 1 << 20);
+        assertThat(report.corruptions() + report.leaks()).as(report::toString).isZero();
+        assertThat(Arrays.copyOfRange(disk(base.contents()), 512, 512 * 51)).isEqualTo(bytes);
     }
 
     private static void assertBetween(byte[] state, byte[] before, byte[] after) throws IOException {

@@ -24,7 +24,7 @@ final class StartImage {
     }
 
     /** A file whose refcount table is about to need another cluster: with 64 bits and 512 bytes, at 2 MiB. */
-    private static byte[] nearlyFullTable(Random random) throws IOException {
+    static byte[] nearlyFullTable(Random random) throws IOException {
         CreateOptions options =
                 CreateOptions.builder(3 << 20).clusterSize(512).refcountBits(64).build();
         CrashStorage storage = new CrashStorage("full", new byte[0]);

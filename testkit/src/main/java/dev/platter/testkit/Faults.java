@@ -1,11 +1,14 @@
 package dev.platter.testkit;
 
 import dev.platter.core.BlockIOException;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
 /** Which requests fail; for {@link FaultyDevice} and {@link FaultyStorage}. Safe for many threads. */
 public final class Faults {
+    private static final long SECTOR = 512;
+
     private record BadRange(boolean writes, long offset, long length, BlockIOException.Kind kind) {
         boolean meets(long at, long count) {
             return at < offset + length && offset < at + count;
@@ -14,6 +17,20 @@ public final class Faults {
 
     private final List<BadRange> bad = new ArrayList<>();
     private long requestsLeft = Long.MAX_VALUE;
+    private long passed;
+    private long failing = -1;
+    private BlockIOException.Kind failingKind = BlockIOException.Kind.IO;
+    private Written failingWritten = Written.NOTHING;
+
+    /** What of a write is on the medium although it failed. */
+    public enum Written {
+        /** No byte. */
+        NOTHING,
+        /** The first half, to the end of a sector of 512 bytes. */
+        HALF,
+        /** All of it: only the answer was lost. */
+        ALL
+    }
 
     /** Makes faults that let everything pass. */
     public Faults() {}
@@ -34,10 +51,29 @@ public final class Faults {
         return this;
     }
 
+    /**
+     * Makes one request fail, and those after it pass again.
+     *
+     * @param number which one, of those from now on; 0 is the next
+     * @param written what is done of it nevertheless, if it writes
+     */
+    public synchronized Faults failOne(long number, BlockIOException.Kind kind, Written written) {
+        failing = passed + number;
+        failingKind = kind;
+        failingWritten = written;
+        return this;
+    }
+
+    /** Returns whether the request of {@link #failOne} has come. */
+    public synchronized boolean hasFailed() {
+        return failing >= 0 && passed > failing;
+    }
+
     /** Lets everything pass again. */
     public synchronized Faults heal() {
         bad.clear();
         requestsLeft = Long.MAX_VALUE;
+        failing = -1;
         return this;
     }
 
@@ -46,7 +82,24 @@ public final class Faults {
         return this;
     }
 
-    synchronized void check(String name, boolean write, long offset, long length) throws BlockIOException {
+    /** What is written of a request that fails. */
+    interface Part {
+        void write(long length) throws IOException;
+    }
+
+    synchronized void check(String name, boolean write, long offset, long length) throws IOException {
+        check(name, write, offset, length, written -> {});
+    }
+
+    synchronized void check(String name, boolean write, long offset, long length, Part part) throws IOException {
+        if (passed++ == failing) {
+            if (failingWritten == Written.ALL) {
+                part.write(length);
+            } else if (failingWritten == Written.HALF) {
+                part.write(Math.max(0, ((offset + length / 2) & -SECTOR) - offset));
+            }
+            throw failure(name, write, offset, length, failingKind);
+        }
         if (requestsLeft == 0) {
             throw failure(name, write, offset, length, BlockIOException.Kind.IO);
         }

@@ -22,14 +22,24 @@ public final class FaultyStorage extends ForwardingStorage {
     }
 
     @Override
+    public void setSize(long size) throws IOException {
+        faults.check(name(), true, size, 0);
+        super.setSize(size);
+    }
+
+    @Override
     public void write(long offset, ByteBuffer from) throws IOException {
-        faults.check(name(), true, offset, from.remaining());
+        faults.check(name(), true, offset, from.remaining(), length -> {
+            if (length > 0) {
+                super.write(offset, from.duplicate().limit(from.position() + (int) length));
+            }
+        });
         super.write(offset, from);
     }
 
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode) throws IOException {
-        faults.check(name(), true, offset, length);
+        faults.check(name(), true, offset, length, part -> super.writeZeroes(offset, part, mode));
         super.writeZeroes(offset, length, mode);
     }
 

@@ -74,6 +74,55 @@ class TestDevicesTest {
     }
 
     @Test
+    void faultyStorageFailsOneRequestAndHasWrittenOfItWhatItIsTold() throws IOException {
+        byte[] written = TestBytes.of(0, 2048);
+        for (Faults.Written part : Faults.Written.values()) {
+            CrashStorage disk = new CrashStorage("disk", new byte[2048]);
+            Faults faults = new Faults().failOne(1, BlockIOException.Kind.NO_SPACE, part);
+            FaultyStorage storage = new FaultyStorage(disk, faults);
+
+            assertThat(storage.read(0, ByteBuffer.allocate(1))).isOne();
+            assertThat(faults.hasFailed()).isFalse();
+            assertThatThrownBy(() -> storage.write(0, ByteBuffer.wrap(written)))
+                    .isInstanceOfSatisfying(
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.NO_SPACE))
+                    .hasMessageContaining("disk: write of 2048 at 0");
+
+            int there = part == Faults.Written.ALL ? 2048 : part == Faults.Written.HALF ? 1024 : 0;
+            assertThat(disk.contents()).isEqualTo(Arrays.copyOf(Arrays.copyOf(written, there), 2048));
+            assertThat(faults.hasFailed()).isTrue();
+            storage.write(0, ByteBuffer.wrap(written));
+            assertThat(disk.contents()).isEqualTo(written);
+        }
+    }
+
+    @Test
+    void slowStorageHoldsTheRequestThatIsChosen() throws Exception {
+        SlowStorage storage = new SlowStorage(new CrashStorage("slow", new byte[SIZE]));
+        SlowStorage.Gate gate = storage.holdWrite((offset, length) -> offset == 512);
+        storage.write(0, ByteBuffer.wrap(TestBytes.of(0, 512)));
+
+        CompletableFuture<Boolean> held = CompletableFuture.supplyAsync(() -> {
+            try {
+                storage.write(512, ByteBuffer.wrap(TestBytes.of(512, 512)));
+                return true;
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+        gate.await();
+        ByteBuffer before = ByteBuffer.allocate(512);
+        assertThat(storage.read(512, before)).isEqualTo(512);
+        assertThat(before.array()).containsOnly(0);
+        gate.release();
+
+        assertThat(held.get()).isTrue();
+        ByteBuffer after = ByteBuffer.allocate(512);
+        assertThat(storage.read(512, after)).isEqualTo(512);
+        assertThat(after.array()).isEqualTo(TestBytes.of(512, 512));
+    }
+
+    @Test
     void faultyDeviceFailsWhereItIsToldAndNowhereElse() throws IOException {
         Faults faults = new Faults().failReads(100, 10).failWrites(200, 1, BlockIOException.Kind.NO_SPACE);
         FaultyDevice device = new FaultyDevice(bytes, faults);
