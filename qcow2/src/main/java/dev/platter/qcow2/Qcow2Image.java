@@ -304,11 +304,17 @@ final class Qcow2Image implements Qcow2Disk {
         ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
         ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
         Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
-        return new ImageWriter(tables, clusters, zeros, resize);
+        CompressedWriter compressing = new CompressedWriter(header, file, dataFile, mapper, tables, clusters);
+        return new ImageWriter(tables, clusters, compressing, zeros, resize);
     }
 
     /** What writes an image, together. */
-    private record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize) {}
+    private record ImageWriter(
+            TableWriter tables,
+            ClusterWriter clusters,
+            CompressedWriter compressing,
+            ZeroWriter zeros,
+            Resize resize) {}
 
     /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
     private long walkBytes() {
@@ -391,6 +397,13 @@ final class Qcow2Image implements Qcow2Disk {
             throw new ReadOnlyDeviceException(description());
         }
         return writer;
+    }
+
+    @Override
+    public BlockDevice compressing() throws IOException {
+        begin(0, 0);
+        writer().compressing.requirePossible();
+        return new CompressingDevice(this, writer().compressing);
     }
 
     @Override
@@ -659,6 +672,7 @@ final class Qcow2Image implements Qcow2Disk {
             }
             if (writer != null) {
                 closer.register(writer.tables::close);
+                closer.register(writer.compressing);
             }
             compressed.close();
         }

@@ -1,5 +1,6 @@
 package dev.platter.qcow2;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.platter.core.BlockDevice;
@@ -28,6 +29,8 @@ final class GuestHistory {
     private static final List<ZeroMode> MODES = List.of(ZeroMode.values());
 
     private final Qcow2Disk device;
+    private final BlockDevice compressing;
+    private final int clusterSize;
     private final CrashStorage storage;
     private final Map<String, byte[][]> snapshots = new HashMap<>();
     private final byte[][] initial;
@@ -55,6 +58,8 @@ final class GuestHistory {
 
     GuestHistory(Qcow2Disk device, CrashStorage storage) throws IOException {
         this.device = device;
+        this.compressing = device.compressing();
+        this.clusterSize = Math.toIntExact(requireNonNull(device.info().clusterSize()));
         this.storage = storage;
         this.initial = sectors(device, 0, (int) (device.size() / SECTOR));
     }
@@ -107,7 +112,7 @@ final class GuestHistory {
         int most = random.nextInt(5) == 0 ? sectors : 24;
         int count = 1 + random.nextInt(Math.min(most, sectors - first));
         int begin = storage.moment();
-        switch (random.nextInt(10)) {
+        switch (random.nextInt(14)) {
             case 0 -> {
                 device.flush();
                 events.add(new Event(begin, storage.moment(), 0, new byte[0][]));
@@ -129,20 +134,30 @@ final class GuestHistory {
                 int end = storage.moment();
                 events.add(new Event(begin, end, first, sectors(device, first, count)));
             }
-            default -> {
-                byte[][] written = new byte[count][];
-                ByteBuffer bytes = ByteBuffer.allocate(count * SECTOR);
-                for (int i = 0; i < count; i++) {
-                    written[i] = tagged(first + i);
-                    bytes.put(written[i]);
-                }
-                Durability durability = random.nextInt(12) == 0 ? Durability.FUA : Durability.NONE;
-                device.write((long) first * SECTOR, bytes.flip(), durability);
-                events.add(new Event(begin, storage.moment(), first, written));
-                if (durability == Durability.FUA) {
-                    events.add(new Event(begin, storage.moment(), 0, new byte[0][]));
-                }
+            case 4, 5, 6, 7 -> {
+                int perCluster = clusterSize / SECTOR;
+                int from = first / perCluster * perCluster;
+                int end = Math.min(sectors, from + (1 + random.nextInt(4)) * perCluster);
+                // now and then with less than a cluster at the end
+                write(compressing, from, Math.max(1, end - from - random.nextInt(2)), random);
             }
+            default -> write(device, first, count, random);
+        }
+    }
+
+    private void write(BlockDevice to, int first, int count, Random random) throws IOException {
+        int begin = storage.moment();
+        byte[][] written = new byte[count][];
+        ByteBuffer bytes = ByteBuffer.allocate(count * SECTOR);
+        for (int i = 0; i < count; i++) {
+            written[i] = tagged(first + i, random);
+            bytes.put(written[i]);
+        }
+        Durability durability = random.nextInt(12) == 0 ? Durability.FUA : Durability.NONE;
+        to.write((long) first * SECTOR, bytes.flip(), durability);
+        events.add(new Event(begin, storage.moment(), first, written));
+        if (durability == Durability.FUA) {
+            events.add(new Event(begin, storage.moment(), 0, new byte[0][]));
         }
     }
 
@@ -202,13 +217,16 @@ final class GuestHistory {
         return false;
     }
 
-    private byte[] tagged(int sector) {
-        ByteBuffer bytes = ByteBuffer.allocate(SECTOR);
+    /** Bytes that say where they belong; some can be compressed well, some hardly, some not at all. */
+    private byte[] tagged(int sector, Random random) {
+        byte[] bytes = new byte[SECTOR];
         tag++;
-        while (bytes.hasRemaining()) {
-            bytes.putLong(0x5a00_0000_0000_0000L | tag << 24 | sector);
+        int noise = random.nextInt(4) * SECTOR / 3;
+        for (int i = 0; i < SECTOR; i += Long.BYTES) {
+            long any = i < noise ? random.nextLong() : 0;
+            ByteBuffer.wrap(bytes).putLong(i, i == 0 || any == 0 ? 0x5a00_0000_0000_0000L | tag << 24 | sector : any);
         }
-        return bytes.array();
+        return bytes;
     }
 
     private static String describe(byte[] sector) {
