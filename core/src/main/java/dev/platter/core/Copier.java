@@ -14,18 +14,22 @@ import java.util.concurrent.CancellationException;
  *
  * <p>Zeros are not copied byte by byte: ranges that are known to read as zeros are not read, and blocks of 64 KiB that
  * turn out to be zero are treated the same. What costs more than copying (decompression, decryption) is read ahead by
- * several threads and written in order; plain data are read by the thread that calls.
+ * several threads and written in order; plain data are read by the thread that calls. A target that says that its {@linkplain
+ * Features#slowWrites writes are slow} is written by several threads too, in whole blocks of the size that it prefers.
  *
  * <p>Memory is bounded: {@code 2 * threads * chunkSize} bytes outside the heap, or one chunk while only plain data have
- * been met. Whatever happens, no thread of the copy is left when {@code to} returns. The options are not safe for use by
+ * been met; with several writers, {@code 4 * writers * chunkSize} more. Whatever happens, no thread of the copy is left when {@code to} returns. The options are not safe for use by
  * several threads.
  */
 public final class Copier {
     private static final int MOST_THREADS = 64;
+    private static final int MOST_UNIT = 64 << 20;
 
     private final BlockDevice from;
     private int chunkSize = 2 << 20;
     private int threads;
+    private int writers;
+    private boolean inOrder = true;
     private boolean sparse = true;
     private boolean targetIsZeroed;
     private Progress progress = (done, total) -> true;
@@ -72,11 +76,40 @@ public final class Copier {
      * @param count 1 to 64; with 1, no thread is ever started
      */
     public Copier threads(int count) {
+        threads = requireThreads(count);
+        return this;
+    }
+
+    /**
+     * Sets how many threads write to a device. If not set, there are two to four, as the computer has processors, where the
+     * target says that its writes are slow; else the thread that calls writes alone.
+     *
+     * @param count 1 to 64; with 1, no thread is ever started for writing
+     */
+    public Copier writers(int count) {
+        writers = requireThreads(count);
+        return this;
+    }
+
+    /**
+     * Sets whether several writers write in ascending order (so if not set), or each as soon as it can. In order, they do no
+     * more than what a {@link PreparingDevice} can prepare.
+     */
+    public Copier inOrder(boolean ascending) {
+        inOrder = ascending;
+        return this;
+    }
+
+    private static int requireThreads(int count) {
         if (count < 1 || count > MOST_THREADS) {
             throw new IllegalArgumentException("count: " + count + " is not from 1 to " + MOST_THREADS);
         }
-        threads = count;
-        return this;
+        return count;
+    }
+
+    /** Returns how many threads to use for what costs more than copying. */
+    static int defaultThreads() {
+        return Math.max(2, Math.min(4, Runtime.getRuntime().availableProcessors()));
     }
 
     /** Sets whether zeros may be left out or made by {@link BlockDevice#writeZeroes} (so if not set), or are written. */
@@ -110,7 +143,12 @@ public final class Copier {
             throw new IllegalArgumentException(
                     "target: has " + target.size() + " bytes, the source has " + from.size());
         }
-        run(new DeviceSink(target, sparse, targetIsZeroed));
+        Features features = target.features();
+        int preferred = features.preferredTransfer();
+        boolean inUnits = features.slowWrites() && preferred <= MOST_UNIT && Integer.bitCount(preferred) == 1;
+        int unit = inUnits ? preferred : 1;
+        int count = writers > 0 ? writers : features.slowWrites() ? defaultThreads() : 1;
+        run(new DeviceSink(target, sparse, targetIsZeroed, unit), unit, count);
         target.flush();
     }
 
@@ -123,103 +161,59 @@ public final class Copier {
      * @throws IOException if a read or write fails
      */
     public void to(WritableByteChannel target) throws IOException {
-        run(new ChannelSink(target));
+        run(new ChannelSink(target), 1, 1);
     }
 
-    private void run(CopySink sink) throws IOException {
-        try (CopySource source = new CopySource(from, chunkSize, threads)) {
-            long total = from.size();
-            report(0, total);
-            for (CopySource.Piece piece = source.next(); piece != null; piece = source.next()) {
-                if (piece.isZero()) {
-                    copyZeros(sink, piece, total);
-                } else {
-                    sink.data(piece.offset(), source.bytesOf(piece));
-                    source.release(piece);
-                    report(piece.end(), total);
-                }
+    private void run(CopySink sink, int unit, int count) throws IOException {
+        int lent = count == 1 ? 0 : CopyWriters.underWay(count);
+        try (CopySource source = new CopySource(from, chunkSize, unit, threads, lent)) {
+            report(0);
+            if (count == 1) {
+                copyAlone(source, sink);
+                return;
+            }
+            try (CopyWriters several = new CopyWriters(sink, source, count, inOrder, this::report)) {
+                copyBySeveral(source, sink, several);
             }
         }
     }
 
-    /** Cut into steps, so that the listener is asked now and then. */
-    private void copyZeros(CopySink sink, CopySource.Piece piece, long total) throws IOException {
-        for (long at = piece.offset(); at < piece.end(); ) {
-            long step = Math.min(sink.zeroStep(), piece.end() - at);
-            sink.zeros(at, step);
-            at += step;
-            report(at, total);
+    private void copyAlone(CopySource source, CopySink sink) throws IOException {
+        for (CopySource.Piece piece = source.next(); piece != null; piece = source.next()) {
+            if (piece.isZero()) {
+                // cut into steps, so that the listener is asked now and then
+                for (long at = piece.offset(); at < piece.end(); ) {
+                    long step = Math.min(sink.zeroStep(), piece.end() - at);
+                    sink.zeros(at, step);
+                    at += step;
+                    report(at);
+                }
+            } else {
+                sink.data(piece.offset(), source.bytesOf(piece));
+                source.release(piece);
+                report(piece.end());
+            }
         }
     }
 
-    private void report(long done, long total) {
-        if (!progress.copied(done, total)) {
+    private static void copyBySeveral(CopySource source, CopySink sink, CopyWriters several) throws IOException {
+        for (CopySource.Piece piece = source.next(); piece != null; piece = source.next()) {
+            if (piece.isZero()) {
+                for (long at = piece.offset(); at < piece.end(); ) {
+                    long step = Math.min(sink.zeroStep(), piece.end() - at);
+                    several.zeros(at, step);
+                    at += step;
+                }
+            } else {
+                several.data(piece, source.bytesOf(piece));
+            }
+        }
+        several.finish();
+    }
+
+    private void report(long done) {
+        if (!progress.copied(done, from.size())) {
             throw new CancellationException(from.description() + ": the copy was stopped at " + done);
-        }
-    }
-
-    /** Writes bytes to a device, zeros by the means that it has. */
-    private static final class DeviceSink implements CopySink {
-        private static final int ZERO_BLOCK = 64 * 1024;
-        private static final ByteBuffer ZEROS =
-                ByteBuffer.allocateDirect(ZERO_BLOCK).asReadOnlyBuffer();
-
-        private final BlockDevice target;
-        private final boolean sparse;
-        private final boolean zeroed;
-
-        DeviceSink(BlockDevice target, boolean sparse, boolean zeroed) {
-            this.target = target;
-            this.sparse = sparse;
-            this.zeroed = zeroed;
-        }
-
-        @Override
-        public long zeroStep() {
-            return sparse && zeroed ? Long.MAX_VALUE : sparse ? 1L << 30 : ZERO_BLOCK;
-        }
-
-        @Override
-        public void zeros(long offset, long length) throws IOException {
-            if (!sparse) {
-                target.write(offset, ZEROS.slice(0, (int) length), Durability.NONE);
-            } else if (!zeroed) {
-                target.writeZeroes(offset, length, ZeroMode.MAY_UNMAP, Durability.NONE);
-            }
-        }
-
-        @Override
-        public void data(long offset, ByteBuffer bytes) throws IOException {
-            int end = bytes.limit();
-            while (bytes.hasRemaining()) {
-                int start = bytes.position();
-                int stop = blockEnd(offset, start, end);
-                boolean zero = sparse && isZero(bytes, start, stop);
-                while (stop < end) {
-                    int next = blockEnd(offset + (stop - start), stop, end);
-                    if (sparse && isZero(bytes, stop, next) != zero) {
-                        break;
-                    }
-                    stop = next;
-                }
-                if (zero) {
-                    zeros(offset, stop - start);
-                    bytes.position(stop);
-                } else {
-                    target.write(offset, bytes.limit(stop), Durability.NONE);
-                    bytes.limit(end);
-                }
-                offset += stop - start;
-            }
-        }
-
-        private static int blockEnd(long offset, int start, int end) {
-            return (int) Math.min(end, start + (ZERO_BLOCK - (offset & (ZERO_BLOCK - 1))));
-        }
-
-        private static boolean isZero(ByteBuffer bytes, int start, int end) {
-            int length = end - start;
-            return bytes.slice(start, length).mismatch(ZEROS.slice(0, length)) < 0;
         }
     }
 

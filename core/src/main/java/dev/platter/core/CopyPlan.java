@@ -5,7 +5,8 @@ import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cuts a device into pieces: ranges of zeros of any length, and data in aligned chunks. Extents are asked for a few
+ * Cuts a device into pieces: ranges of zeros of any length, and data in aligned chunks. All pieces begin at a multiple of a
+ * unit and end at one, or at the end of the device: a unit that is zeros in part only is data. Extents are asked for a few
  * hundred at a time, so that memory stays flat.
  */
 final class CopyPlan {
@@ -13,14 +14,17 @@ final class CopyPlan {
 
     private final BlockDevice from;
     private final int chunkSize;
+    private final int unit;
     private final ArrayDeque<Run> runs = new ArrayDeque<>();
     private long planned;
     private int seen;
     private long position;
 
-    CopyPlan(BlockDevice from, int chunkSize) {
+    /** @param unit a power of two */
+    CopyPlan(BlockDevice from, int chunkSize, int unit) {
         this.from = from;
         this.chunkSize = chunkSize;
+        this.unit = unit;
     }
 
     /** A range that is zero or is data, with the facts that hold for some part of it. */
@@ -32,7 +36,7 @@ final class CopyPlan {
 
     /** Returns whether the next piece is known to be zero. */
     boolean isZero() throws IOException {
-        return current().zero;
+        return zerosEnd(current()) > position;
     }
 
     /** Returns what is known of the range that the next piece belongs to. */
@@ -43,11 +47,21 @@ final class CopyPlan {
     /** Returns the next piece. */
     CopySource.Piece next() throws IOException {
         Run run = current();
-        long aligned = chunkSize - position % chunkSize;
-        long length = run.zero ? run.end - position : Math.min(run.end - position, aligned);
-        CopySource.Piece piece = new CopySource.Piece(position, length, run.zero);
-        position += length;
+        long zerosEnd = zerosEnd(run);
+        boolean zero = zerosEnd > position;
+        long end = zerosEnd;
+        if (!zero) {
+            long wholeUnits = Math.min(from.size(), run.end + unit - 1 & -unit);
+            end = Math.min(wholeUnits, position + (chunkSize - position % chunkSize));
+        }
+        CopySource.Piece piece = new CopySource.Piece(position, end - position, zero);
+        position = end;
         return piece;
+    }
+
+    /** Returns where the last unit ends that is zeros wholly, before {@code position} if none is. */
+    private long zerosEnd(Run run) {
+        return !run.zero ? -1 : run.end == from.size() ? run.end : run.end & -unit;
     }
 
     private Run current() throws IOException {

@@ -2,15 +2,8 @@ package dev.platter.core;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.ClosedByInterruptException;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
@@ -25,21 +18,28 @@ final class CopySource implements Closeable {
     private final CopyPlan plan;
     private final int chunkSize;
     private final int statedThreads;
+    private final int lent;
     private final ArrayDeque<Piece> ahead = new ArrayDeque<>();
     private final ArrayDeque<ByteBuffer> spare = new ArrayDeque<>();
 
     private int buffers;
-    private int mostBuffers = 1;
-    private final List<Thread> threads = new ArrayList<>();
-    private @Nullable ExecutorService readers;
-    private volatile boolean closed;
+    private int mostBuffers;
+    private @Nullable CopyThreads readers;
 
-    /** @param statedThreads number of threads that read, or 0 to choose by what is met */
-    CopySource(BlockDevice from, int chunkSize, int statedThreads) {
+    /**
+     * Makes a source.
+     *
+     * @param unit what {@link CopyPlan} cuts at
+     * @param statedThreads number of threads that read, or 0 to choose by what is met
+     * @param lent how many pieces are not released before the next is asked for
+     */
+    CopySource(BlockDevice from, int chunkSize, int unit, int statedThreads, int lent) {
         this.from = from;
-        this.chunkSize = Math.min(chunkSize, from.features().maximumTransfer());
+        this.chunkSize = Math.min(Math.max(chunkSize, unit), from.features().maximumTransfer());
         this.statedThreads = statedThreads;
-        this.plan = new CopyPlan(from, this.chunkSize);
+        this.lent = lent;
+        this.mostBuffers = 1 + lent;
+        this.plan = new CopyPlan(from, this.chunkSize, unit);
         if (statedThreads > 1) {
             startReaders(statedThreads);
         }
@@ -51,7 +51,7 @@ final class CopySource implements Closeable {
         private final long length;
         private final boolean zero;
         private @Nullable ByteBuffer buffer;
-        private @Nullable Future<?> reading;
+        private @Nullable Future<ByteBuffer> reading;
 
         Piece(long offset, long length, boolean zero) {
             this.offset = offset;
@@ -77,7 +77,7 @@ final class CopySource implements Closeable {
     Piece next() throws IOException {
         while (plan.hasNext() && ahead.size() < 2 * mostBuffers && (plan.isZero() || hasRoom())) {
             if ((plan.facts() & SLOW) != 0 && readers == null && statedThreads == 0) {
-                startReaders(Math.max(2, Math.min(4, Runtime.getRuntime().availableProcessors())));
+                startReaders(Copier.defaultThreads());
             }
             Piece piece = plan.next();
             if (!piece.zero) {
@@ -85,8 +85,8 @@ final class CopySource implements Closeable {
                 piece.buffer = buffer;
                 if (readers != null) {
                     piece.reading = readers.submit(() -> {
-                        read(piece, buffer);
-                        return null;
+                        from.read(piece.offset, buffer);
+                        return buffer;
                     });
                 }
             }
@@ -105,11 +105,11 @@ final class CopySource implements Closeable {
         if (buffer == null) {
             throw new IllegalStateException("the piece at " + piece.offset + " has no bytes");
         }
-        Future<?> reading = piece.reading;
+        Future<ByteBuffer> reading = piece.reading;
         if (reading == null) {
-            read(piece, buffer);
+            from.read(piece.offset, buffer);
         } else {
-            await(reading);
+            CopyThreads.await(reading);
         }
         return buffer.flip();
     }
@@ -122,40 +122,6 @@ final class CopySource implements Closeable {
         }
     }
 
-    private void read(Piece piece, ByteBuffer into) throws IOException {
-        if (closed) {
-            throw new InterruptedIOException("the copy has ended");
-        }
-        from.read(piece.offset, into);
-    }
-
-    private static void await(Future<?> reading) throws IOException {
-        try {
-            reading.get();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            ClosedByInterruptException interrupted = new ClosedByInterruptException();
-            interrupted.initCause(e);
-            throw interrupted;
-        } catch (ExecutionException e) {
-            throw failure(e.getCause());
-        }
-    }
-
-    /** What a reader threw, for the thread that copies. */
-    private static IOException failure(@Nullable Throwable cause) {
-        if (cause instanceof IOException thrown) {
-            return thrown;
-        }
-        if (cause instanceof RuntimeException thrown) {
-            throw thrown;
-        }
-        if (cause instanceof Error thrown) {
-            throw thrown;
-        }
-        throw new IllegalStateException(cause);
-    }
-
     private ByteBuffer buffer() {
         ByteBuffer buffer = spare.poll();
         if (buffer != null) {
@@ -166,37 +132,14 @@ final class CopySource implements Closeable {
     }
 
     private void startReaders(int count) {
-        mostBuffers = 2 * count;
-        readers = Executors.newFixedThreadPool(count, task -> {
-            Thread thread = new Thread(task, "platter-copy");
-            thread.setDaemon(true);
-            threads.add(thread);
-            return thread;
-        });
+        mostBuffers = 2 * count + lent;
+        readers = new CopyThreads(count);
     }
 
-    /** Waits for the readers. They are not interrupted: that would close the channel they read from. */
     @Override
     public void close() {
-        closed = true;
-        ExecutorService running = readers;
-        if (running == null) {
-            return;
-        }
-        running.shutdown();
-        boolean interrupted = false;
-        // a pool that has terminated may still have threads that are on their way out
-        for (Thread thread : threads) {
-            while (thread.isAlive()) {
-                try {
-                    thread.join();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+        if (readers != null) {
+            readers.close();
         }
     }
 }

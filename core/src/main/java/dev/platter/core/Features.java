@@ -14,6 +14,8 @@ package dev.platter.core;
  * @param preferredTransfer size and alignment of requests that are served best, in bytes, at least 1
  * @param maximumTransfer longest single request, in bytes
  * @param slowReads whether some reads cost more than copying: decompression, decryption or a network
+ * @param slowWrites whether writes cost more than copying, for instance compression, so that several threads should write,
+ *     in whole blocks of {@code preferredTransfer}
  */
 public record Features(
         boolean readOnly,
@@ -25,13 +27,14 @@ public record Features(
         int minimumTransfer,
         int preferredTransfer,
         int maximumTransfer,
-        boolean slowReads) {
+        boolean slowReads,
+        boolean slowWrites) {
 
     private static final Features READ_ONLY =
-            new Features(true, false, false, false, true, 0, 1, 4096, Integer.MAX_VALUE, false);
+            new Features(true, false, false, false, true, 0, 1, 4096, Integer.MAX_VALUE, false, false);
 
     private static final Features WRITABLE =
-            new Features(false, false, false, false, true, 0, 1, 4096, Integer.MAX_VALUE, false);
+            new Features(false, false, false, false, true, 0, 1, 4096, Integer.MAX_VALUE, false, false);
 
     /** Returns the features of a plain read-only device: any alignment, any length. */
     public static Features ofReadOnly() {
@@ -57,7 +60,8 @@ public record Features(
                         minimumTransfer,
                         preferredTransfer,
                         maximumTransfer,
-                        slowReads);
+                        slowReads,
+                        slowWrites);
     }
 
     /** Returns these features with another logical sector size, in bytes; 0 means unknown. */
@@ -72,7 +76,8 @@ public record Features(
                 minimumTransfer,
                 preferredTransfer,
                 maximumTransfer,
-                slowReads);
+                slowReads,
+                slowWrites);
     }
 
     /** Returns these features with another preferred request size, in bytes. */
@@ -87,7 +92,8 @@ public record Features(
                 minimumTransfer,
                 bytes,
                 maximumTransfer,
-                slowReads);
+                slowReads,
+                slowWrites);
     }
 
     /** Returns these features, saying whether some reads cost more than copying. */
@@ -102,6 +108,23 @@ public record Features(
                 minimumTransfer,
                 preferredTransfer,
                 maximumTransfer,
+                slow,
+                slowWrites);
+    }
+
+    /** Returns these features, saying whether writes cost more than copying. */
+    public Features withSlowWrites(boolean slow) {
+        return new Features(
+                readOnly,
+                trim,
+                fastZero,
+                fua,
+                flushCoversAllViews,
+                logicalSectorSize,
+                minimumTransfer,
+                preferredTransfer,
+                maximumTransfer,
+                slowReads,
                 slow);
     }
 
@@ -120,6 +143,7 @@ public record Features(
                 Math.max(minimumTransfer, other.minimumTransfer),
                 Math.max(preferredTransfer, other.preferredTransfer),
                 Math.min(maximumTransfer, other.maximumTransfer),
-                slowReads || other.slowReads);
+                slowReads || other.slowReads,
+                slowWrites || other.slowWrites);
     }
 }

@@ -47,6 +47,9 @@ final class Allocator {
     /** No cluster below is free. */
     private long firstFree = 1;
 
+    /** A cluster that has not been free since somebody asked to watch it; -1 for none. */
+    private long watched = -1;
+
     /** Set while refcounts are prepared that replace those in the file at once. */
     private @Nullable Switch replacement;
 
@@ -362,6 +365,9 @@ final class Allocator {
                 ensureBlockFor(i);
             }
             set(i, now);
+            if (now == 0 && i == watched) {
+                watched = -1;
+            }
             if (now == 0 && replacement != null) {
                 replacement.released.add(i);
             } else if (now == 0) {
@@ -369,6 +375,16 @@ final class Allocator {
                 metadata.remove(i);
             }
         }
+    }
+
+    /** Watches a cluster that is in use, instead of the one before. */
+    void watch(long cluster) {
+        watched = cluster;
+    }
+
+    /** Returns whether a cluster is watched, and was in use all the time since. */
+    boolean isWatched(long cluster) {
+        return cluster == watched;
     }
 
     private void ensureBlockFor(long cluster) throws IOException {

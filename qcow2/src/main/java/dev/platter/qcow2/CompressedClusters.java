@@ -27,6 +27,9 @@ final class CompressedClusters implements Closeable {
     private final ArrayBlockingQueue<Decompressor> decompressors = new ArrayBlockingQueue<>(KEPT_DECOMPRESSORS);
     private volatile boolean closed;
 
+    /** How often all was forgotten. */
+    private volatile int generation;
+
     CompressedClusters(Qcow2Header header, HostFile file, int cacheBytes) {
         this.file = file;
         this.clusterSize = header.clusterSize();
@@ -39,10 +42,12 @@ final class CompressedClusters implements Closeable {
     /** A decompressed cluster; it never changes. */
     private static final class Cluster {
         final long descriptor;
+        final int generation;
         final byte[] bytes;
 
-        Cluster(long descriptor, byte[] bytes) {
+        Cluster(long descriptor, int generation, byte[] bytes) {
             this.descriptor = descriptor;
+            this.generation = generation;
             this.bytes = bytes;
         }
     }
@@ -59,6 +64,17 @@ final class CompressedClusters implements Closeable {
         return (int) ((sectors + 1) * SECTOR - (hostOffset(descriptor, clusterBits) & (SECTOR - 1)));
     }
 
+    /** Returns the first address that no descriptor can say. */
+    static long hostOffsetLimit(int clusterBits) {
+        return 1L << Math.min(56, 62 - (clusterBits - 8));
+    }
+
+    /** Returns the descriptor of compressed data, at an address below {@link #hostOffsetLimit}. */
+    static long descriptor(long hostOffset, int length, int clusterBits) {
+        long sectors = ((hostOffset + length - 1) / SECTOR) - (hostOffset / SECTOR);
+        return L2Entry.COMPRESSED | sectors << (62 - (clusterBits - 8)) | hostOffset;
+    }
+
     /** Reads a part of a cluster, as much as there is room for in {@code into}. */
     void read(long descriptor, long guestCluster, int offsetInCluster, ByteBuffer into) throws IOException {
         if (into.remaining() == clusterSize && into.isDirect()) {
@@ -72,13 +88,15 @@ final class CompressedClusters implements Closeable {
     private byte[] cached(long descriptor, long guestCluster) throws IOException {
         int slot = Long.hashCode(descriptor * 0x9e3779b97f4a7c15L) & (cache.length - 1);
         @Nullable Cluster cluster = (Cluster) CACHE.getAcquire(cache, slot);
-        if (cluster == null || cluster.descriptor != descriptor) {
+        // whoever reads while all is forgotten keeps nothing for others
+        int now = generation;
+        if (cluster == null || cluster.descriptor != descriptor || cluster.generation != now) {
             ByteBuffer output = outputs.take();
             try {
                 decompress(descriptor, guestCluster, output);
                 byte[] bytes = new byte[clusterSize];
                 output.flip().get(bytes);
-                cluster = new Cluster(descriptor, bytes);
+                cluster = new Cluster(descriptor, now, bytes);
             } finally {
                 outputs.give(output);
             }
@@ -122,7 +140,8 @@ final class CompressedClusters implements Closeable {
     }
 
     /** Forgets what was decompressed: other bytes may lie there now. */
-    void forget() {
+    synchronized void forget() {
+        generation++;
         for (int i = 0; i < cache.length; i++) {
             CACHE.setRelease(cache, i, null);
         }

@@ -5,7 +5,8 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /** What writes an image, together. */
-record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize) {
+record ImageWriter(
+        TableWriter tables, ClusterWriter clusters, CompressedWriter compressing, ZeroWriter zeros, Resize resize) {
 
     /** Reads where the image keeps its tables, and refuses one in which they lie in each other. */
     static ImageWriter open(
@@ -33,6 +34,7 @@ record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros,
         ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
         ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
         Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
-        return new ImageWriter(tables, clusters, zeros, resize);
+        CompressedWriter compressing = new CompressedWriter(header, file, dataFile, mapper, tables, clusters);
+        return new ImageWriter(tables, clusters, compressing, zeros, resize);
     }
 }

@@ -1,5 +1,6 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
@@ -11,6 +12,16 @@ import java.io.IOException;
  * power went at any moment, the image opens and holds what it had before or what it was to have after.
  */
 public interface Qcow2Disk extends DiskImage {
+
+    /**
+     * Returns the same disk, with whole clusters written compressed, by the image's compression type. A cluster that does
+     * not become smaller, and all that is no write of a whole cluster, goes to the disk as it is; the last cluster can be
+     * shorter. Several threads that write compress at once; closing the view does not close the image.
+     *
+     * @throws ReadOnlyDeviceException if the image was not opened for writing
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if the image has an external data file
+     */
+    BlockDevice compressing() throws IOException;
 
     /**
      * Makes an internal snapshot of the disk as it is. Its id is the next number.

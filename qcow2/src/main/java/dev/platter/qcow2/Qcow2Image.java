@@ -175,6 +175,13 @@ final class Qcow2Image implements Qcow2Disk {
     }
 
     @Override
+    public BlockDevice compressing() throws IOException {
+        begin(0, 0);
+        writer().compressing().requirePossible();
+        return new CompressingDevice(this, writer().compressing());
+    }
+
+    @Override
     public ImageInfo info() {
         String backingName = header.backingFile();
         return new ImageInfo(
@@ -460,6 +467,7 @@ final class Qcow2Image implements Qcow2Disk {
             }
             if (writer != null) {
                 closer.register(writer.tables()::close);
+                closer.register(writer.compressing());
             }
             compressed.close();
         }

@@ -1,5 +1,6 @@
 package dev.platter.qcow2;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.platter.core.BlockDevice;
@@ -28,6 +29,8 @@ final class GuestHistory {
     private static final List<ZeroMode> MODES = List.of(ZeroMode.values());
 
     private final Qcow2Disk device;
+    private final BlockDevice compressing;
+    private final int clusterSize;
     private final CrashStorage storage;
     private final Map<String, byte[][]> snapshots = new HashMap<>();
     private final byte[][] initial;
@@ -66,6 +69,8 @@ final class GuestHistory {
      */
     GuestHistory(Qcow2Disk device, CrashStorage storage) throws IOException {
         this.device = device;
+        this.compressing = device.compressing();
+        this.clusterSize = Math.toIntExact(requireNonNull(device.info().clusterSize()));
         this.storage = storage;
         this.initial = sectors(device, 0, (int) (device.size() / SECTOR));
     }
@@ -151,7 +156,7 @@ final class GuestHistory {
         int most = random.nextInt(5) == 0 ? sectors : 24;
         int count = 1 + random.nextInt(Math.min(most, sectors - first));
         int begin = storage.moment();
-        switch (random.nextInt(10)) {
+        switch (random.nextInt(14)) {
             case 0 -> {
                 device.flush();
                 events.add(new Event(begin, storage.moment(), 0, new byte[0][], false));
@@ -176,26 +181,34 @@ final class GuestHistory {
                     System.arraycopy(sectors(device, first, count), 0, left, 0, count);
                 });
             }
-            default -> write(first, count, random.nextInt(12) == 0 ? Durability.FUA : Durability.NONE);
+            case 4, 5, 6, 7 -> {
+                int perCluster = clusterSize / SECTOR;
+                int from = first / perCluster * perCluster;
+                int end = Math.min(sectors, from + (1 + random.nextInt(4)) * perCluster);
+                // now and then with less than a cluster at the end
+                int length = Math.max(1, end - from - random.nextInt(2));
+                write(compressing, from, tagged(from, length, random), random);
+            }
+            default -> write(device, first, tagged(first, count, random), random);
         }
     }
 
-    private void write(int first, int count, Durability durability) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(count * SECTOR);
-        for (int i = 0; i < count; i++) {
-            bytes.put(tagged(first + i));
-        }
-        write(first, bytes.array(), durability);
+    private void write(BlockDevice to, int first, byte[] bytes, Random random) throws IOException {
+        write(to, first, bytes, random.nextInt(12) == 0 ? Durability.FUA : Durability.NONE);
     }
 
     /** Writes whole sectors. */
     void write(int first, byte[] bytes, Durability durability) throws IOException {
+        write(device, first, bytes, durability);
+    }
+
+    private void write(BlockDevice to, int first, byte[] bytes, Durability durability) throws IOException {
         int begin = storage.moment();
         byte[][] written = new byte[bytes.length / SECTOR][];
         for (int i = 0; i < written.length; i++) {
             written[i] = Arrays.copyOfRange(bytes, i * SECTOR, (i + 1) * SECTOR);
         }
-        record(first, written, () -> device.write((long) first * SECTOR, ByteBuffer.wrap(bytes), durability));
+        record(first, written, () -> to.write((long) first * SECTOR, ByteBuffer.wrap(bytes), durability));
         if (durability == Durability.FUA) {
             events.add(new Event(begin, storage.moment(), 0, new byte[0][], false));
         }
@@ -257,13 +270,24 @@ final class GuestHistory {
         }
     }
 
-    private byte[] tagged(int sector) {
-        ByteBuffer bytes = ByteBuffer.allocate(SECTOR);
-        tag++;
-        while (bytes.hasRemaining()) {
-            bytes.putLong(0x5a00_0000_0000_0000L | tag << 24 | sector);
+    private byte[] tagged(int first, int count, Random random) {
+        ByteBuffer bytes = ByteBuffer.allocate(count * SECTOR);
+        for (int i = 0; i < count; i++) {
+            bytes.put(tagged(first + i, random));
         }
         return bytes.array();
+    }
+
+    /** Bytes that say where they belong; some can be compressed well, some hardly, some not at all. */
+    private byte[] tagged(int sector, Random random) {
+        byte[] bytes = new byte[SECTOR];
+        tag++;
+        int noise = random.nextInt(4) * SECTOR / 3;
+        for (int i = 0; i < SECTOR; i += Long.BYTES) {
+            long any = i < noise ? random.nextLong() : 0;
+            ByteBuffer.wrap(bytes).putLong(i, i == 0 || any == 0 ? 0x5a00_0000_0000_0000L | tag << 24 | sector : any);
+        }
+        return bytes;
     }
 
     private static String describe(byte[] sector) {

@@ -47,6 +47,10 @@ final class StartImage {
                 .extendedL2(extended)
                 .refcountBits(1 << random.nextInt(7))
                 .lazyRefcounts(random.nextBoolean())
+                .compressionType(
+                        random.nextInt(4) == 0
+                                ? CreateOptions.CompressionType.ZSTD
+                                : CreateOptions.CompressionType.ZLIB)
                 .build();
         CrashStorage storage = new CrashStorage("new", new byte[0]);
         new NewImage(options).write(storage);

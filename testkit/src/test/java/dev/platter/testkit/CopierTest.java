@@ -7,9 +7,12 @@ import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.Copier;
+import dev.platter.core.Durability;
 import dev.platter.core.Extent;
 import dev.platter.core.ExtentVisitor;
+import dev.platter.core.Features;
 import dev.platter.core.ForwardingDevice;
+import dev.platter.core.PreparingDevice;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -20,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -114,6 +118,119 @@ final class CopierTest {
         assertNoThreads();
     }
 
+    @ParameterizedTest
+    @CsvSource({"2, true", "3, false", "5, true", "8, false"})
+    void severalWritersCopyTheSameBytes(int writers, boolean inOrder) throws IOException {
+        for (long seed = 1; seed <= 8; seed++) {
+            Patchwork source = new Patchwork(new Random(seed), 2_000_000);
+            for (int options = 0; options < 8; options++) {
+                boolean sparse = (options & 1) != 0;
+                boolean zeroed = (options & 2) != 0;
+                byte[] bytes = new byte[source.bytes.length];
+                if (!(sparse && zeroed)) {
+                    Arrays.fill(bytes, (byte) 1);
+                }
+                BlockDevice target = (options & 4) != 0 ? new Slow(bytes, 16384) : device(bytes);
+                List<Long> seen = new ArrayList<>();
+
+                Copier.of(source)
+                        .chunkSize(CHUNK)
+                        .sparse(sparse)
+                        .targetIsZeroed(zeroed)
+                        .writers(writers)
+                        .inOrder(inOrder)
+                        .onProgress((done, total) -> seen.add(done))
+                        .to(target);
+
+                assertThat(Arrays.equals(bytes, source.bytes))
+                        .as("seed %d, options %d", seed, options)
+                        .isTrue();
+                assertThat(seen).isSorted().startsWith(0L).endsWith((long) bytes.length);
+            }
+        }
+        assertNoThreads();
+    }
+
+    @Test
+    void slowTargetIsWrittenInOrderAndInWholeUnits() throws IOException {
+        int unit = 2 * CHUNK;
+        for (long seed = 1; seed <= 8; seed++) {
+            Patchwork source = new Patchwork(new Random(seed), 2_000_001);
+            Slow target = new Slow(new byte[source.bytes.length], unit);
+
+            Copier.of(source).chunkSize(CHUNK).targetIsZeroed(true).to(target);
+
+            assertThat(target.bytes).isEqualTo(source.bytes);
+            assertThat(target.prepared.get()).isEqualTo(target.written.size()).isPositive();
+            assertThat(target.written).isSorted().allMatch(offset -> offset % unit == 0);
+        }
+        assertNoThreads();
+    }
+
+    @Test
+    void plainTargetIsWrittenByTheThreadThatCalls() throws IOException {
+        Thread caller = Thread.currentThread();
+        BlockDevice target = new ForwardingDevice(device(new byte[10 * CHUNK])) {
+            @Override
+            public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
+                assertThat(Thread.currentThread()).isSameAs(caller);
+                super.write(offset, from, durability);
+            }
+        };
+
+        Copier.of(device(TestBytes.of(0, 10 * CHUNK))).chunkSize(CHUNK).to(target);
+        Copier.of(device(TestBytes.of(0, 10 * CHUNK)))
+                .chunkSize(CHUNK)
+                .writers(3)
+                .to(target);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void failedWriteOfOneOfSeveralEndsTheCopy(boolean inOrder) {
+        byte[] bytes = new byte[20 * CHUNK];
+        BlockDevice full =
+                new FaultyDevice(device(bytes), new Faults().failWrites(3 * CHUNK, 1, BlockIOException.Kind.NO_SPACE));
+        List<Long> seen = new ArrayList<>();
+
+        assertThatThrownBy(() -> copier(TestBytes.of(0, bytes.length), 2)
+                        .writers(3)
+                        .inOrder(inOrder)
+                        .onProgress((done, total) -> seen.add(done))
+                        .to(full))
+                .isInstanceOf(BlockIOException.class);
+
+        assertThat(seen).endsWith(3L * CHUNK).isSorted();
+        assertThat(bytes[19 * CHUNK]).isZero();
+        assertNoThreads();
+    }
+
+    @Test
+    void listenerStopsSeveralWriters() {
+        Slow target = new Slow(new byte[40 * CHUNK], CHUNK);
+        Copier copier = copier(TestBytes.of(0, 40 * CHUNK), 2).writers(2).onProgress((done, total) -> done < 4 * CHUNK);
+
+        assertThatThrownBy(() -> copier.to(target)).isInstanceOf(CancellationException.class);
+
+        assertThat(target.written).hasSize(4);
+        assertThat(target.prepared.get()).isLessThan(20);
+        assertNoThreads();
+    }
+
+    @Test
+    void interruptedCopyBySeveralKeepsTheFlag() {
+        Thread.currentThread().interrupt();
+        try {
+            assertThatThrownBy(() ->
+                            copier(TestBytes.of(0, 10 * CHUNK), 1).writers(2).to(new Slow(new byte[10 * CHUNK], CHUNK)))
+                    .isInstanceOf(ClosedByInterruptException.class);
+            assertThat(Thread.currentThread().isInterrupted()).isTrue();
+        } finally {
+            Thread.interrupted();
+        }
+        assertNoThreads();
+    }
+
     @Test
     void listenerStopsTheCopy() {
         byte[] target = new byte[10 * CHUNK];
@@ -179,6 +296,7 @@ final class CopierTest {
         Copier copier = copier(new byte[1], 1);
 
         assertThatThrownBy(() -> copier.threads(0)).hasMessage("count: 0 is not from 1 to 64");
+        assertThatThrownBy(() -> copier.writers(65)).hasMessage("count: 65 is not from 1 to 64");
         assertThatThrownBy(() -> copier.chunkSize(5000)).hasMessageStartingWith("bytes: 5000 ");
     }
 
@@ -188,6 +306,34 @@ final class CopierTest {
 
     private static BlockDevice device(byte[] bytes) {
         return BlockDevices.ofBytes("test", ByteBuffer.wrap(bytes));
+    }
+
+    /** Prefers whole units, prepares writes, and notes them. */
+    private static final class Slow extends ForwardingDevice implements PreparingDevice {
+        private final byte[] bytes;
+        private final int unit;
+        private final List<Long> written = new ArrayList<>();
+        private final AtomicInteger prepared = new AtomicInteger();
+
+        Slow(byte[] bytes, int unit) {
+            super(CopierTest.device(bytes));
+            this.bytes = bytes;
+            this.unit = unit;
+        }
+
+        @Override
+        public Features features() {
+            return super.features().withPreferredTransfer(unit).withSlowWrites(true);
+        }
+
+        @Override
+        public Prepared prepare(long offset, ByteBuffer from) {
+            prepared.incrementAndGet();
+            return () -> {
+                written.add(offset);
+                device.write(offset, from, Durability.NONE);
+            };
+        }
     }
 
     private static void assertNoThreads() {

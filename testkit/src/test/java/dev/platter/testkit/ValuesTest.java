@@ -135,15 +135,15 @@ class ValuesTest {
 
     @Test
     void featuresOfTwoAreWhatBothCan() {
-        Features one = new Features(false, true, true, true, true, 512, 1, 4096, 1 << 20, false);
-        Features other = new Features(false, false, true, true, true, 4096, 512, 65536, 1 << 25, true);
+        Features one = new Features(false, true, true, true, true, 512, 1, 4096, 1 << 20, false, false);
+        Features other = new Features(false, false, true, true, true, 4096, 512, 65536, 1 << 25, true, true);
 
         assertThat(one.and(other))
-                .isEqualTo(new Features(false, false, true, true, true, 0, 512, 65536, 1 << 20, true))
+                .isEqualTo(new Features(false, false, true, true, true, 0, 512, 65536, 1 << 20, true, true))
                 .isEqualTo(other.and(one));
         assertThat(one.and(one)).isEqualTo(one);
         assertThat(one.asReadOnly())
-                .isEqualTo(new Features(true, false, false, false, true, 512, 1, 4096, 1 << 20, false));
+                .isEqualTo(new Features(true, false, false, false, true, 512, 1, 4096, 1 << 20, false, false));
         assertThat(one.and(one.asReadOnly()).readOnly()).isTrue();
     }
 

@@ -1,0 +1,103 @@
+package dev.platter.core;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Writes what a {@link Copier} reads to a device, zeros by the means that it has. Safe for many threads. */
+final class DeviceSink implements CopySink {
+    private static final int ZERO_BLOCK = 64 * 1024;
+    private static final ByteBuffer ZEROS =
+            ByteBuffer.allocateDirect(ZERO_BLOCK).asReadOnlyBuffer();
+
+    private final BlockDevice target;
+    private final boolean sparse;
+    private final boolean zeroed;
+    private final int block;
+    private final ByteBuffer zeros;
+
+    /** @param unit bytes that are written together or are zero together; 1 if the target does not care */
+    DeviceSink(BlockDevice target, boolean sparse, boolean zeroed, int unit) {
+        this.target = target;
+        this.sparse = sparse;
+        this.zeroed = zeroed;
+        this.block = unit == 1 ? ZERO_BLOCK : unit;
+        this.zeros = unit <= ZERO_BLOCK ? ZEROS : ByteBuffer.allocateDirect(unit);
+    }
+
+    private interface RunVisitor {
+        void run(long offset, ByteBuffer bytes, boolean zero) throws IOException;
+    }
+
+    @Override
+    public long zeroStep() {
+        return sparse && zeroed ? Long.MAX_VALUE : sparse ? 1L << 30 : zeros.capacity();
+    }
+
+    @Override
+    public void zeros(long offset, long length) throws IOException {
+        if (!sparse) {
+            target.write(offset, zeros.slice(0, (int) length), Durability.NONE);
+        } else if (!zeroed) {
+            target.writeZeroes(offset, length, ZeroMode.MAY_UNMAP, Durability.NONE);
+        }
+    }
+
+    @Override
+    public void data(long offset, ByteBuffer bytes) throws IOException {
+        eachRun(offset, bytes, (at, run, zero) -> {
+            if (zero) {
+                zeros(at, run.remaining());
+            } else {
+                target.write(at, run, Durability.NONE);
+            }
+        });
+    }
+
+    @Override
+    public PreparingDevice.Prepared prepare(long offset, ByteBuffer bytes) throws IOException {
+        if (!(target instanceof PreparingDevice preparing)) {
+            return () -> data(offset, bytes);
+        }
+        List<PreparingDevice.Prepared> steps = new ArrayList<>();
+        eachRun(
+                offset,
+                bytes,
+                (at, run, zero) -> steps.add(zero ? () -> zeros(at, run.remaining()) : preparing.prepare(at, run)));
+        return () -> {
+            for (PreparingDevice.Prepared step : steps) {
+                step.write();
+            }
+        };
+    }
+
+    /** Visits runs of blocks that are zero, or are not. */
+    private void eachRun(long offset, ByteBuffer bytes, RunVisitor visitor) throws IOException {
+        int first = bytes.position();
+        int end = bytes.limit();
+        for (int start = first; start < end; ) {
+            long at = offset + (start - first);
+            int stop = blockEnd(at, start, end);
+            boolean zero = sparse && isZero(bytes, start, stop);
+            while (stop < end) {
+                int next = blockEnd(at + (stop - start), stop, end);
+                if (sparse && isZero(bytes, stop, next) != zero) {
+                    break;
+                }
+                stop = next;
+            }
+            visitor.run(at, bytes.slice(start, stop - start), zero);
+            start = stop;
+        }
+    }
+
+    private int blockEnd(long offset, int start, int end) {
+        return (int) Math.min(end, start + (block - (offset & (block - 1))));
+    }
+
+    private boolean isZero(ByteBuffer bytes, int start, int end) {
+        int length = end - start;
+        return bytes.slice(start, length).mismatch(zeros.slice(0, length)) < 0;
+    }
+}
