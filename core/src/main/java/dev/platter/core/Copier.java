@@ -28,6 +28,8 @@ public final class Copier {
     private int threads;
     private boolean sparse = true;
     private boolean targetIsZeroed;
+    private boolean topOnly;
+    private int zeroBlock = 64 << 10;
     private Progress progress = (done, total) -> true;
 
     private Copier(BlockDevice from) {
@@ -91,6 +93,28 @@ public final class Copier {
         return this;
     }
 
+    /**
+     * Sets the size of the aligned blocks that are looked at for zeros; 64 KiB if not set.
+     *
+     * @param bytes a multiple of 512 from 512 to 16 MiB
+     */
+    public Copier zeroBlock(int bytes) {
+        if (bytes < 512 || bytes > 16 << 20 || bytes % 512 != 0) {
+            throw new IllegalArgumentException("bytes: " + bytes + " is no multiple of 512 up to 16 MiB");
+        }
+        zeroBlock = bytes;
+        return this;
+    }
+
+    /**
+     * Sets whether only what the topmost image of the source holds itself is copied, because the target shows what lies
+     * below already; false if not set.
+     */
+    public Copier topOnly(boolean only) {
+        topOnly = only;
+        return this;
+    }
+
     /** Sets what watches the copy. */
     public Copier onProgress(Progress listener) {
         progress = listener;
@@ -110,7 +134,7 @@ public final class Copier {
             throw new IllegalArgumentException(
                     "target: has " + target.size() + " bytes, the source has " + from.size());
         }
-        run(new DeviceSink(target, sparse, targetIsZeroed));
+        run(new DeviceSink(target, sparse, targetIsZeroed, zeroBlock));
         target.flush();
     }
 
@@ -127,11 +151,13 @@ public final class Copier {
     }
 
     private void run(CopySink sink) throws IOException {
-        try (CopySource source = new CopySource(from, chunkSize, threads)) {
+        try (CopySource source = new CopySource(from, chunkSize, threads, topOnly)) {
             long total = from.size();
             report(0, total);
             for (CopySource.Piece piece = source.next(); piece != null; piece = source.next()) {
-                if (piece.isZero()) {
+                if (piece.isLeftOut()) {
+                    report(piece.end(), total);
+                } else if (piece.isZero()) {
                     copyZeros(sink, piece, total);
                 } else {
                     sink.data(piece.offset(), source.bytesOf(piece));
@@ -160,23 +186,24 @@ public final class Copier {
 
     /** Writes bytes to a device, zeros by the means that it has. */
     private static final class DeviceSink implements CopySink {
-        private static final int ZERO_BLOCK = 64 * 1024;
         private static final ByteBuffer ZEROS =
-                ByteBuffer.allocateDirect(ZERO_BLOCK).asReadOnlyBuffer();
+                ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
 
         private final BlockDevice target;
         private final boolean sparse;
         private final boolean zeroed;
+        private final int block;
 
-        DeviceSink(BlockDevice target, boolean sparse, boolean zeroed) {
+        DeviceSink(BlockDevice target, boolean sparse, boolean zeroed, int block) {
             this.target = target;
             this.sparse = sparse;
             this.zeroed = zeroed;
+            this.block = block;
         }
 
         @Override
         public long zeroStep() {
-            return sparse && zeroed ? Long.MAX_VALUE : sparse ? 1L << 30 : ZERO_BLOCK;
+            return sparse && zeroed ? Long.MAX_VALUE : sparse ? 1L << 30 : ZEROS.capacity();
         }
 
         @Override
@@ -213,13 +240,18 @@ public final class Copier {
             }
         }
 
-        private static int blockEnd(long offset, int start, int end) {
-            return (int) Math.min(end, start + (ZERO_BLOCK - (offset & (ZERO_BLOCK - 1))));
+        private int blockEnd(long offset, int start, int end) {
+            return (int) Math.min(end, start + (block - offset % block));
         }
 
         private static boolean isZero(ByteBuffer bytes, int start, int end) {
-            int length = end - start;
-            return bytes.slice(start, length).mismatch(ZEROS.slice(0, length)) < 0;
+            for (int at = start; at < end; at += ZEROS.capacity()) {
+                int length = Math.min(ZEROS.capacity(), end - at);
+                if (bytes.slice(at, length).mismatch(ZEROS.slice(0, length)) >= 0) {
+                    return false;
+                }
+            }
+            return true;
         }
     }
 

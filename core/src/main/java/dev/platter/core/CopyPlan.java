@@ -5,7 +5,7 @@ import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cuts a device into pieces: ranges of zeros of any length, and data in aligned chunks. Extents are asked for a few
+ * Cuts a device into pieces: ranges of zeros or to be left out of any length, and data in aligned chunks. Extents are asked for a few
  * hundred at a time, so that memory stays flat.
  */
 final class CopyPlan {
@@ -13,26 +13,33 @@ final class CopyPlan {
 
     private final BlockDevice from;
     private final int chunkSize;
+    private final boolean topOnly;
     private final ArrayDeque<Run> runs = new ArrayDeque<>();
     private long planned;
     private int seen;
     private long position;
 
-    CopyPlan(BlockDevice from, int chunkSize) {
+    /** @param topOnly whether what the layers below hold is left out */
+    CopyPlan(BlockDevice from, int chunkSize, boolean topOnly) {
         this.from = from;
         this.chunkSize = chunkSize;
+        this.topOnly = topOnly;
     }
 
-    /** A range that is zero or is data, with the facts that hold for some part of it. */
-    private record Run(long end, boolean zero, int facts) {}
+    /** A range that is left out, is zero or is data, with the facts that hold for some part of it. */
+    private record Run(long end, boolean leftOut, boolean zero, int facts) {
+        boolean isData() {
+            return !leftOut && !zero;
+        }
+    }
 
     boolean hasNext() {
         return position < from.size();
     }
 
-    /** Returns whether the next piece is known to be zero. */
-    boolean isZero() throws IOException {
-        return current().zero;
+    /** Returns whether the next piece has to be read. */
+    boolean isData() throws IOException {
+        return current().isData();
     }
 
     /** Returns what is known of the range that the next piece belongs to. */
@@ -44,8 +51,8 @@ final class CopyPlan {
     CopySource.Piece next() throws IOException {
         Run run = current();
         long aligned = chunkSize - position % chunkSize;
-        long length = run.zero ? run.end - position : Math.min(run.end - position, aligned);
-        CopySource.Piece piece = new CopySource.Piece(position, length, run.zero);
+        long length = run.isData() ? Math.min(run.end - position, aligned) : run.end - position;
+        CopySource.Piece piece = new CopySource.Piece(position, length, run.zero, run.leftOut);
         position += length;
         return piece;
     }
@@ -72,14 +79,15 @@ final class CopyPlan {
 
     /** Joins a range to the one before it where both are zero or both are data. */
     private boolean add(long offset, long length, int facts, int depth, @Nullable BlockDevice below, long belowOffset) {
+        boolean leftOut = topOnly && depth > 0;
         boolean zero = (facts & Extent.READS_AS_ZERO) != 0;
         planned = offset + length;
         Run last = runs.peekLast();
-        if (last != null && last.zero == zero) {
+        if (last != null && last.zero == zero && last.leftOut == leftOut) {
             runs.removeLast();
             facts |= last.facts;
         }
-        runs.add(new Run(planned, zero, facts));
+        runs.add(new Run(planned, leftOut, zero, facts));
         seen++;
         return seen < BATCH;
     }

@@ -34,12 +34,17 @@ final class CopySource implements Closeable {
     private @Nullable ExecutorService readers;
     private volatile boolean closed;
 
-    /** @param statedThreads number of threads that read, or 0 to choose by what is met */
-    CopySource(BlockDevice from, int chunkSize, int statedThreads) {
+    /**
+     * Begins.
+     *
+     * @param statedThreads number of threads that read, or 0 to choose by what is met
+     * @param topOnly whether what the layers below hold is left out
+     */
+    CopySource(BlockDevice from, int chunkSize, int statedThreads, boolean topOnly) {
         this.from = from;
         this.chunkSize = Math.min(chunkSize, from.features().maximumTransfer());
         this.statedThreads = statedThreads;
-        this.plan = new CopyPlan(from, this.chunkSize);
+        this.plan = new CopyPlan(from, this.chunkSize, topOnly);
         if (statedThreads > 1) {
             startReaders(statedThreads);
         }
@@ -50,13 +55,15 @@ final class CopySource implements Closeable {
         private final long offset;
         private final long length;
         private final boolean zero;
+        private final boolean leftOut;
         private @Nullable ByteBuffer buffer;
         private @Nullable Future<?> reading;
 
-        Piece(long offset, long length, boolean zero) {
+        Piece(long offset, long length, boolean zero, boolean leftOut) {
             this.offset = offset;
             this.length = length;
             this.zero = zero;
+            this.leftOut = leftOut;
         }
 
         long offset() {
@@ -70,17 +77,21 @@ final class CopySource implements Closeable {
         boolean isZero() {
             return zero;
         }
+
+        boolean isLeftOut() {
+            return leftOut;
+        }
     }
 
     /** Returns the next piece, or null at the end. */
     @Nullable
     Piece next() throws IOException {
-        while (plan.hasNext() && ahead.size() < 2 * mostBuffers && (plan.isZero() || hasRoom())) {
+        while (plan.hasNext() && ahead.size() < 2 * mostBuffers && (!plan.isData() || hasRoom())) {
             if ((plan.facts() & SLOW) != 0 && readers == null && statedThreads == 0) {
                 startReaders(Math.max(2, Math.min(4, Runtime.getRuntime().availableProcessors())));
             }
             Piece piece = plan.next();
-            if (!piece.zero) {
+            if (!piece.zero && !piece.leftOut) {
                 ByteBuffer buffer = buffer().clear().limit((int) piece.length);
                 piece.buffer = buffer;
                 if (readers != null) {
