@@ -10,12 +10,14 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Changes what the header of an image says of its backing file, in one write of its first sector: after a crash, the old
- * or the new name is there. Extensions that we do not know are kept; the names of features, which are for people only, go
+ * Changes what the header of an image says of its backing file or its features, in one write of its first sector: after a
+ * crash, the old or the new header is there. Extensions that we do not know are kept; the names of features, which are for people only, go
  * if there is no room for them. Source: qcow2.rst, "Header" and "Header extensions".
  */
 final class HeaderRewrite {
     private static final int SECTOR = 512;
+    private static final int V2_LENGTH = 72;
+    private static final int V3_LENGTH = 112;
 
     private final Storage storage;
     private final Qcow2Header header;
@@ -35,7 +37,7 @@ final class HeaderRewrite {
         this.cluster = ByteBuffer.allocate(header.clusterSize());
         storage.read(0, cluster);
         cluster.clear();
-        this.headerLength = header.version() == 2 ? 72 : cluster.getInt(100);
+        this.headerLength = header.version() == 2 ? V2_LENGTH : cluster.getInt(100);
     }
 
     /**
@@ -53,18 +55,73 @@ final class HeaderRewrite {
             ByteBuffer data = ByteBuffer.wrap(format.getBytes(StandardCharsets.UTF_8));
             extensions.add(0, new Extension(HeaderExtensions.TYPE_BACKING_FORMAT, data));
         }
+        write(cluster.slice(0, headerLength), extensions, text, false);
+    }
+
+    /**
+     * Sets version, features and where the refcounts are, durably.
+     *
+     * @throws BlockIOException of kind {@code NO_SPACE} if the first sector has no room for all extensions
+     */
+    void features(Features to) throws IOException {
+        List<Extension> extensions = extensions();
+        if (to.version != header.version()) {
+            extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_FEATURE_NAMES
+                    || (to.version == 2 && extension.type == HeaderExtensions.TYPE_BITMAPS));
+        }
+        if (to.version == 3 && header.version() == 2) {
+            ByteBuffer names = ByteBuffer.wrap(NewImage.featureNames());
+            extensions.add(new Extension(HeaderExtensions.TYPE_FEATURE_NAMES, names));
+        }
+        if (to.dataFile != null) {
+            ByteBuffer name = ByteBuffer.wrap(to.dataFile.getBytes(StandardCharsets.UTF_8));
+            extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_DATA_FILE);
+            extensions.add(new Extension(HeaderExtensions.TYPE_DATA_FILE, name));
+        }
+        int length = to.version == 2 ? V2_LENGTH : header.version() == 2 ? V3_LENGTH : headerLength;
+        ByteBuffer fixed = ByteBuffer.allocate(length);
+        fixed.put(0, cluster, 0, Math.min(length, headerLength)).putInt(4, to.version);
+        fixed.putLong(48, to.refcounts.offset()).putInt(56, to.refcounts.clusters());
+        if (to.version == 3) {
+            fixed.putLong(72, header.incompatibleFeatures()).putLong(80, to.compatible);
+            fixed.putLong(88, to.autoclear).putInt(96, to.refcountOrder).putInt(100, length);
+        }
+        int nameAt = (int) cluster.getLong(8);
+        byte[] name = new byte[nameAt == 0 ? 0 : cluster.getInt(16)];
+        cluster.get(nameAt, name);
+        write(fixed, extensions, name, true);
+    }
+
+    /**
+     * What a header is to say.
+     *
+     * @param dataFile the name of the external data file; null to keep it
+     */
+    record Features(
+            int version,
+            long compatible,
+            long autoclear,
+            int refcountOrder,
+            NewRefcounts.Place refcounts,
+            @Nullable String dataFile) {}
+
+    /** @param keepName whether the name of the backing file is the one that is there */
+    private void write(ByteBuffer fixed, List<Extension> extensions, byte[] text, boolean keepName) throws IOException {
         int end = Math.min(SECTOR, cluster.capacity());
         boolean oneSector = cluster.capacity() == SECTOR;
-        int room = end - headerLength - 8 - (oneSector ? text.length : 0);
+        int room = end - fixed.capacity() - 8 - (oneSector ? text.length : 0);
         if (length(extensions) > room) {
             extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_FEATURE_NAMES);
         }
         if (length(extensions) > room) {
             throw noRoom();
         }
-        int place = oneSector ? headerLength + length(extensions) + 8 : newPlace(text.length);
+        boolean stays = keepName && !oneSector && cluster.getLong(8) >= SECTOR;
+        int place = stays
+                ? (int) cluster.getLong(8)
+                : oneSector ? fixed.capacity() + length(extensions) + 8 : newPlace(text.length);
         ByteBuffer sector = ByteBuffer.allocate(end);
-        sector.put(cluster.slice(0, headerLength));
+        sector.put(fixed.clear());
         for (Extension extension : extensions) {
             int at = sector.position();
             sector.putInt(extension.type).putInt(extension.data.remaining()).put(extension.data.duplicate());
@@ -73,7 +130,7 @@ final class HeaderRewrite {
         sector.putLong(8, text.length == 0 ? 0 : place).putInt(16, text.length);
         if (oneSector) {
             sector.put(place, text);
-        } else if (text.length > 0) {
+        } else if (text.length > 0 && !stays) {
             storage.write(place, ByteBuffer.wrap(text));
             storage.flush();
         }
@@ -116,7 +173,7 @@ final class HeaderRewrite {
         return new BlockIOException(
                 BlockIOException.Kind.NO_SPACE,
                 storage.name() + ": the header is a cluster of " + header.clusterSize()
-                        + " bytes and has no room for that name of a backing file",
+                        + " bytes and has no room for that name",
                 null);
     }
 }

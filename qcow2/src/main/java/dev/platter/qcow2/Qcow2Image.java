@@ -304,11 +304,13 @@ final class Qcow2Image implements Qcow2Disk {
         ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);
         ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
         Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
-        return new ImageWriter(tables, clusters, zeros, resize);
+        ZeroExpansion expansion = new ZeroExpansion(header, mapper, tables, clusters, backing);
+        return new ImageWriter(tables, clusters, zeros, resize, expansion);
     }
 
     /** What writes an image, together. */
-    private record ImageWriter(TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize) {}
+    private record ImageWriter(
+            TableWriter tables, ClusterWriter clusters, ZeroWriter zeros, Resize resize, ZeroExpansion expansion) {}
 
     /** The bytes of tables that one walk may load before the tables are taken to alias each other. */
     private long walkBytes() {
@@ -540,9 +542,28 @@ final class Qcow2Image implements Qcow2Disk {
         writer().resize.makeEmpty();
     }
 
-    /** Gives every cluster of an empty disk its place. */
-    void preallocate(boolean written) throws IOException {
-        writer().resize.preallocate(written);
+    /**
+     * Gives every cluster from an offset on its place, where none has one.
+     *
+     * @param written whether they are written with zeros
+     */
+    void preallocate(long from, boolean written) throws IOException {
+        writer().resize.preallocate(from, written);
+    }
+
+    /** Adds to the snapshot table what version 3 of the format asks for. */
+    void completeSnapshots() throws IOException {
+        if (snapshots.stream().anyMatch(snapshot -> !snapshot.isComplete())) {
+            changeSnapshots(edit -> edit.completeTable(snapshots));
+        }
+    }
+
+    /** Takes entries that say zero out of all tables: version 2 of the format has none. */
+    void expandZeros() throws IOException {
+        writer().expansion.expand();
+        if (!snapshots.isEmpty()) {
+            changeSnapshots(edit -> edit.expandZeros(snapshots, backing != null));
+        }
     }
 
     /** Gives the disk another size; the image is closed at once. */
