@@ -18,6 +18,12 @@ final class Commands {
         "convert",
         "resize",
         "snapshot",
+        "commit",
+        "rebase",
+        "compare",
+        "measure",
+        "amend",
+        "dd",
         "completion"
     };
 
@@ -40,6 +46,9 @@ final class Commands {
             case "commit" -> new CommitCommand();
             case "rebase" -> new RebaseCommand();
             case "compare" -> new CompareCommand();
+            case "measure" -> new MeasureCommand();
+            case "amend" -> new AmendCommand();
+            case "dd" -> new DdCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };
