@@ -29,6 +29,7 @@ final class CheckCommand implements Command {
                 List.of("leaks", "all"),
                 "-r",
                 "--repair");
+        CacheModes.add(spec, "-T");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the image");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -52,8 +53,10 @@ final class CheckCommand implements Command {
         boolean json = arguments.choice("--output", "human", "human", "json").equals("json");
         boolean quiet = arguments.has("--quiet");
         String repair = arguments.choice("--repair", "", "leaks", "all");
-        if (!repair.isEmpty()) {
-            repair(arguments, repair, io);
+        CacheModes.check(arguments, "-T");
+        Repaired repaired = repair.isEmpty() ? new Repaired(0, 0) : repair(arguments, repair);
+        if (repaired.any() && !json && !quiet) {
+            io.print(repaired.text());
         }
         try (DiskImage image =
                 DiskImages.open(arguments.images().get(0), ReadingOptions.of(arguments, warning -> {}))) {
@@ -69,7 +72,7 @@ final class CheckCommand implements Command {
             CheckReport report = image.check(findings);
             findings.finish();
             if (json) {
-                printJson(image, report, io);
+                printJson(image, report, repaired, io);
             } else if (!quiet) {
                 printText(report, io);
             }
@@ -77,24 +80,32 @@ final class CheckCommand implements Command {
         }
     }
 
-    private static void repair(Arguments arguments, String what, Stdio io) throws IOException {
+    /** What a repair mended. */
+    private record Repaired(long leaks, long corruptions) {
+        boolean any() {
+            return leaks > 0 || corruptions > 0;
+        }
+
+        String text() {
+            return "The following inconsistencies were found and repaired:\n\n    " + leaks + " leaked clusters\n    "
+                    + corruptions + " corruptions\n\nDouble checking the fixed image now...\n";
+        }
+    }
+
+    private static Repaired repair(Arguments arguments, String what) throws IOException {
         Path file = arguments.images().get(0);
         OpenOptions options = ReadingOptions.of(arguments, warning -> {});
         CheckReport before;
         try (DiskImage image = DiskImages.open(file, options)) {
             if (!image.isCheckable()) {
-                return;
+                return new Repaired(0, 0);
             }
             before = image.check(new CheckListener() {});
         }
         Qcow2.Repair scope = what.equals("all") ? Qcow2.Repair.ALL : Qcow2.Repair.LEAKS;
         CheckReport after = Qcow2.repair(file, options, scope);
-        long leaks = before.leaks() - after.leaks();
-        long corruptions = before.corruptions() - after.corruptions();
-        if ((leaks > 0 || corruptions > 0) && !arguments.has("--quiet")) {
-            io.message("The following inconsistencies were found and repaired: " + leaks + " leaked clusters, "
-                    + corruptions + " corruptions; the image is checked again");
-        }
+        return new Repaired(
+                Math.max(0, before.leaks() - after.leaks()), Math.max(0, before.corruptions() - after.corruptions()));
     }
 
     private static int exitCode(CheckReport report, Stdio io) {
@@ -108,7 +119,7 @@ final class CheckCommand implements Command {
         return report.leaks() > 0 ? ExitCode.LEAKS : ExitCode.WHOLE;
     }
 
-    private static void printJson(DiskImage image, CheckReport report, Stdio io) throws IOException {
+    private static void printJson(DiskImage image, CheckReport report, Repaired repaired, Stdio io) throws IOException {
         StringBuilder json = new StringBuilder("{\n");
         json.append("    \"filename\": ")
                 .append(JsonLine.quote(image.info().filename()))
@@ -124,6 +135,8 @@ final class CheckCommand implements Command {
         member(json, "fragmented-clusters", report.fragmentedClusters());
         member(json, "corruptions", report.corruptions());
         member(json, "leaks", report.leaks());
+        member(json, "corruptions-fixed", repaired.corruptions);
+        member(json, "leaks-fixed", repaired.leaks);
         io.print(json.append("\n}\n").toString());
     }
 

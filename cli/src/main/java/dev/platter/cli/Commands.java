@@ -22,6 +22,9 @@ final class Commands {
         "commit",
         "rebase",
         "compare",
+        "measure",
+        "amend",
+        "dd",
         "completion"
     };
 
@@ -45,6 +48,9 @@ final class Commands {
             case "commit" -> new CommitCommand();
             case "rebase" -> new RebaseCommand();
             case "compare" -> new CompareCommand();
+            case "measure" -> new MeasureCommand();
+            case "amend" -> new AmendCommand();
+            case "dd" -> new DdCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };

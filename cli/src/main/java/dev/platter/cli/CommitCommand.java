@@ -1,8 +1,11 @@
 package dev.platter.cli;
 
+import dev.platter.core.Copier;
 import dev.platter.core.OpenOptions;
+import dev.platter.qcow2.CommitOptions;
 import dev.platter.qcow2.Qcow2;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
@@ -12,6 +15,15 @@ final class CommitCommand implements Command {
 
     @Override
     public void describe(CommandSpec spec) {
+        Model.value(
+                spec,
+                "BASE",
+                "the image of the backing chain that is written to, not the one right below; the overlay is not emptied",
+                "-b");
+        Model.flag(spec, "do not empty the overlay", "-d");
+        Model.value(spec, "RATE", "bytes a second at most", "-r");
+        Model.flag(spec, "show the progress", "-p");
+        CacheModes.add(spec, "-t");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the overlay");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -29,7 +41,27 @@ final class CommitCommand implements Command {
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
-        Qcow2.commit(arguments.images().get(0), options);
+        CacheModes.check(arguments, "-t");
+        CommitOptions.Builder how = CommitOptions.builder().keepOverlay(arguments.has("-d"));
+        String base = arguments.value("-b");
+        if (base != null) {
+            how.base(base);
+        }
+        Path file = arguments.images().get(0);
+        if (arguments.has("-p")) {
+            try (ProgressView view = new ProgressView("commit", 0)) {
+                Qcow2.commit(
+                        file,
+                        options,
+                        how.onProgress(RateLimit.of(arguments, view)).build());
+            }
+        } else {
+            Copier.Progress silent = (done, total) -> true;
+            Qcow2.commit(
+                    file,
+                    options,
+                    how.onProgress(RateLimit.of(arguments, silent)).build());
+        }
         if (!arguments.has("--quiet")) {
             io.print("Image committed.\n");
         }

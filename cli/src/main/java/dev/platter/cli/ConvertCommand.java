@@ -34,17 +34,34 @@ final class ConvertCommand implements Command {
                 spec, "FORMAT", "format of the new image, raw (the default) or qcow2", List.of("raw", "qcow2"), "-O");
         Model.values(spec, "OPTIONS", "options of the new image, as those of create", "-o");
         Model.value(spec, "NAME", "convert an internal snapshot (id or name)", "-l");
+        Model.value(
+                spec,
+                "FILE",
+                "backing file of the new image, as it is stored: only what the topmost image holds is copied",
+                "-B");
+        Model.choice(spec, "FORMAT", "the format of the backing file", List.of("raw", "qcow2"), "-F");
+        Model.value(
+                spec,
+                "SIZE",
+                "aligned blocks that are looked at for zeros, 64k if not given; 0: zeros are written",
+                "-S");
         Model.flag(spec, "write into an image that is there and at least as large", "-n");
+        Model.flag(spec, "with -n: the image that is there is known to read as zeros", "--target-is-zero");
+        Model.flag(spec, "zeros instead of sectors that cannot be read, with a warning for each", "--salvage");
+        Model.value(spec, "RATE", "bytes a second at most", "-r");
         Model.flag(spec, "show the progress", "-p");
         Model.flag(spec, "copy the persistent bitmaps too", "--bitmaps");
         Model.flag(spec, "with --bitmaps: leave out those that are in use", "--skip-broken-bitmaps");
+        Model.flag(spec, "accepted, without effect: the system decides how it copies", "-C");
+        CacheModes.add(spec, "-t", "-T");
         Model.flag(spec, "overwrite a file of that name", "--force");
         ReadingOptions.add(spec);
         Model.parameters(
                 spec,
-                "SOURCE TARGET",
+                "SOURCE... TARGET",
                 "2..*",
-                "the image, or IMAGE:DEVICE for a partition or volume in it as inspect shows it; and the new image");
+                "the image, or IMAGE:DEVICE for a partition or volume in it as inspect shows it; several images are put"
+                        + " one behind the other; and the new image");
         Map<String, String> codes = new LinkedHashMap<>();
         codes.put("0", "the new image is whole and durable");
         codes.put("1", "error; no half file is left");
@@ -61,12 +78,17 @@ final class ConvertCommand implements Command {
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
         List<String> parameters = arguments.parameters();
-        if (parameters.size() != 2) {
-            throw new UsageException("one source and one target are needed");
+        if (parameters.size() < 2) {
+            throw new UsageException("a source and a target are needed");
         }
+        CacheModes.check(arguments, "-t", "-T");
         String source = parameters.get(0);
-        String snapshot = arguments.value("-l") == null ? arguments.value("--snapshot") : arguments.value("-l");
+        String snapshot = SnapshotName.of(arguments);
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
+        if (parameters.size() > 2) {
+            convertSeveral(arguments, options, io);
+            return ExitCode.WHOLE;
+        }
         int colon = source.indexOf(":/");
         if (colon > 0 && !Files.exists(Arguments.path(source))) {
             Path image = Arguments.path(source.substring(0, colon));
@@ -88,31 +110,56 @@ final class ConvertCommand implements Command {
         return ExitCode.WHOLE;
     }
 
+    private static void convertSeveral(Arguments arguments, OpenOptions options, Stdio io) throws IOException {
+        List<String> parameters = arguments.parameters();
+        if (SnapshotName.of(arguments) != null) {
+            throw new UsageException("-l: a snapshot is of one image, and there are several");
+        }
+        int last = parameters.size() - 1;
+        try (BlockDevice all = Concatenation.open(parameters.subList(0, last), options)) {
+            convert(all, parameters.get(last), arguments, io);
+        }
+    }
+
     private static void convert(BlockDevice from, String target, Arguments arguments, Stdio io) throws IOException {
+        if (!arguments.has("--salvage")) {
+            convertReadable(from, target, arguments, io);
+            return;
+        }
+        SalvagingDevice salvaging = new SalvagingDevice(from, arguments, io);
+        convertReadable(salvaging, target, arguments, io);
+        salvaging.finish();
+    }
+
+    private static void convertReadable(BlockDevice from, String target, Arguments arguments, Stdio io)
+            throws IOException {
         Path file = Arguments.path(target);
         boolean qcow2 = arguments.choice("-O", "raw", "raw", "qcow2").equals("qcow2");
         requireBitmaps(from, qcow2, arguments);
         CreateArguments asked = new CreateArguments(arguments.values("-o"));
+        asked.put("backing_file", arguments.value("-B"));
+        asked.put("backing_fmt", arguments.value("-F"));
+        boolean overlay = asked.get("backing_file") != null;
         if (!qcow2 && !asked.isEmpty()) {
-            throw new UsageException("-o: a raw image has no options");
+            throw new UsageException("a raw image has no backing file and no options; -O qcow2 can");
+        }
+        if (overlay && arguments.parameters().size() > 2) {
+            throw new UsageException("a backing file makes no sense for several images one behind the other");
+        }
+        if (arguments.has("--target-is-zero") && (!arguments.has("-n") || overlay)) {
+            throw new UsageException("--target-is-zero is for an image that is there (-n), without a backing file");
         }
         if (arguments.has("-n")) {
-            copy(from, file, ReadingOptions.of(arguments, new Warnings(arguments, io)), qcow2, false, arguments, io);
+            boolean zeroed = arguments.has("--target-is-zero");
+            OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
+            copy(from, file, options, qcow2, copier(from, zeroed, overlay, arguments), arguments, io);
             return;
         }
         try (PartFile part = PartFile.create(file, arguments.has("--force"))) {
-            if (qcow2) {
-                Qcow2.create(
-                        part.path(),
-                        asked.toOptions(from.size()).toBuilder().overwrite(true).build());
-            } else {
-                try (Storage storage = Storages.open(part.path(), true)) {
-                    storage.setSize(from.size());
-                }
-            }
+            create(part.path(), qcow2, asked, from.size());
             OpenOptions ours =
                     OpenOptions.builder().references(ReferencePolicy.all()).build();
-            copy(from, part.path(), ours, qcow2, asked.get("backing_file") == null, arguments, io);
+            copy(from, part.path(), ours, qcow2, copier(from, !overlay, overlay, arguments), arguments, io);
             part.commit();
         }
     }
@@ -135,12 +182,36 @@ final class ConvertCommand implements Command {
         }
     }
 
+    /** Makes the image that is copied to. */
+    static void create(Path file, boolean qcow2, CreateArguments asked, long size) throws IOException {
+        if (qcow2) {
+            Qcow2.create(file, asked.toOptions(size).toBuilder().overwrite(true).build());
+            return;
+        }
+        try (Storage storage = Storages.open(file, true)) {
+            storage.setSize(size);
+        }
+    }
+
+    private static Copier copier(BlockDevice from, boolean zeroed, boolean overlay, Arguments arguments) {
+        Copier copier = Copier.of(from).targetIsZeroed(zeroed).topOnly(overlay);
+        String sparse = arguments.value("-S");
+        if (sparse == null) {
+            return copier;
+        }
+        long bytes = ByteCount.parse("-S", sparse);
+        if (bytes % 512 != 0 || bytes > 16 << 20) {
+            throw new UsageException("-S " + sparse + " is no multiple of 512 up to 16M; 0 writes zeros too");
+        }
+        return bytes == 0 ? copier.sparse(false) : copier.zeroBlock((int) bytes);
+    }
+
     private static void copy(
             BlockDevice from,
             Path file,
             OpenOptions options,
             boolean qcow2,
-            boolean zeroed,
+            Copier copier,
             Arguments arguments,
             Stdio io)
             throws IOException {
@@ -152,7 +223,6 @@ final class ConvertCommand implements Command {
             if (to.size() < from.size()) {
                 throw new UsageException("the target has " + to.size() + " bytes, the source " + from.size());
             }
-            Copier copier = Copier.of(from).targetIsZeroed(zeroed);
             copyShown(from, to, copier, arguments, io);
             if (arguments.has("--bitmaps") && from instanceof DiskImage source && to instanceof Qcow2Disk disk) {
                 Qcow2.copyBitmaps(source, disk);
@@ -164,11 +234,11 @@ final class ConvertCommand implements Command {
     private static void copyShown(BlockDevice from, DiskImage to, Copier copier, Arguments arguments, Stdio io)
             throws IOException {
         if (!arguments.has("-p") && (arguments.has("--quiet") || !io.isErrorTerminal())) {
-            copier.to(to);
+            copier.onProgress(RateLimit.of(arguments, (done, total) -> true)).to(to);
             return;
         }
-        try (ProgressView view = new ProgressView(from.size())) {
-            copier.onProgress(view).to(to);
+        try (ProgressView view = new ProgressView("convert", from.size())) {
+            copier.onProgress(RateLimit.of(arguments, view)).to(to);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.platter.cli;
 
+import dev.platter.qcow2.AmendOptions;
 import dev.platter.qcow2.CreateOptions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -83,6 +84,13 @@ final class CreateArguments {
         return format;
     }
 
+    /** Lets a backing file go without a format: it is not opened. */
+    void withoutBackingFormat() {
+        if (options.containsKey("backing_file")) {
+            options.putIfAbsent("backing_fmt", "raw");
+        }
+    }
+
     /** Returns whether there is none. */
     boolean isEmpty() {
         return options.isEmpty();
@@ -102,12 +110,44 @@ final class CreateArguments {
                 builder.backing(backing, backingFormat());
             }
             String dataFile = get("data_file");
+            if (dataFile == null && isOn("data_file_raw", options.getOrDefault("data_file_raw", "off"))) {
+                throw new UsageException("-o data_file_raw=on requires data_file");
+            }
             if (dataFile != null) {
                 builder.dataFile(dataFile, isOn("data_file_raw", options.getOrDefault("data_file_raw", "off")));
             }
             return builder.build();
         } catch (IllegalArgumentException e) {
             throw new UsageException(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Returns what is to change of an image that is there. */
+    AmendOptions toAmendment() {
+        AmendOptions.Builder builder = AmendOptions.builder();
+        try {
+            options.forEach((name, value) -> amend(builder, name, value));
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("-o " + e.getMessage());
+        }
+        return builder.build();
+    }
+
+    private static void amend(AmendOptions.Builder builder, String name, String value) {
+        switch (name) {
+            case "compat" -> builder.version(version(value));
+            case "refcount_bits" -> builder.refcountBits(number(name, value));
+            case "lazy_refcounts" -> builder.lazyRefcounts(isOn(name, value));
+            case "data_file" -> builder.dataFile(value);
+            case "data_file_raw" -> builder.dataFileRaw(isOn(name, value));
+            case "size" -> builder.size(ByteCount.parse("-o size", value));
+            case "backing_file", "backing_fmt" -> {
+                // the caller looks whether they are the ones that are there
+            }
+            default ->
+                throw new UsageException("-o " + name
+                        + " cannot be amended; compat, refcount_bits, lazy_refcounts, data_file, data_file_raw and size"
+                        + " can");
         }
     }
 

@@ -61,7 +61,10 @@ final class CreateCommand implements Command {
         }
         boolean force = arguments.has("--force");
         if (!qcow2) {
-            createRaw(file, asked, force);
+            long size = createRaw(file, asked, force);
+            if (!arguments.has("--quiet")) {
+                io.print("Formatting '" + file + "', fmt=raw size=" + size + "\n");
+            }
             return ExitCode.WHOLE;
         }
         CreateOptions options = asked.toOptions(size(file, asked, arguments.has("-u")));
@@ -75,7 +78,7 @@ final class CreateCommand implements Command {
         return ExitCode.WHOLE;
     }
 
-    private static void createRaw(Path file, CreateArguments asked, boolean force) throws IOException {
+    private static long createRaw(Path file, CreateArguments asked, boolean force) throws IOException {
         if (asked.get("backing_file") != null) {
             throw new UsageException("a raw image has no backing file; -f qcow2 can");
         }
@@ -83,13 +86,19 @@ final class CreateCommand implements Command {
         if (size == null) {
             throw new UsageException("how large? platter create " + file + " 10G");
         }
+        long bytes = ByteCount.parse("SIZE", size);
+        if (bytes > Long.MAX_VALUE - 511) {
+            throw new UsageException("SIZE: " + size + " is not from 0 to 2^63-512");
+        }
+        long sectors = bytes + 511 & -512L;
         try (PartFile part = PartFile.create(file, force)) {
             try (Storage storage = Storages.open(part.path(), true)) {
-                storage.setSize(ByteCount.parse("SIZE", size));
+                storage.setSize(sectors);
                 storage.flush();
             }
             part.commit();
         }
+        return sectors;
     }
 
     /** The size that is stated, or that of the backing file, which has to be there. */

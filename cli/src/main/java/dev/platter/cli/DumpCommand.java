@@ -81,7 +81,7 @@ final class DumpCommand implements Command {
             throws IOException {
         Copier copier = Copier.of(device);
         if (!arguments.has("--quiet") && io.isErrorTerminal()) {
-            try (ProgressView view = new ProgressView(device.size())) {
+            try (ProgressView view = new ProgressView("dump", device.size())) {
                 copy(device, copier.onProgress(view), file, arguments, io);
             }
         } else {

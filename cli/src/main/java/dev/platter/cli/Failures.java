@@ -42,6 +42,12 @@ final class Failures {
     static String usage(ParameterException e) {
         String text = String.valueOf(e.getMessage()).lines().findFirst().orElse("the arguments make no sense");
         text = Character.toLowerCase(text.charAt(0)) + text.substring(1);
+        if (e instanceof UnmatchedArgumentException unmatched) {
+            String refusal = Refusals.of(unmatched.getUnmatched().get(0));
+            if (refusal != null) {
+                return refusal;
+            }
+        }
         if (e instanceof UnmatchedArgumentException unmatched
                 && !unmatched.getSuggestions().isEmpty()) {
             text += "; did you mean "

@@ -17,6 +17,8 @@ final class MapCommand implements Command {
     public void describe(CommandSpec spec) {
         Model.output(spec);
         Model.value(spec, "NAME", "the dirty ranges of a persistent bitmap instead", "--bitmap");
+        Model.value(spec, "OFFSET", "begin there", "--start-offset");
+        Model.value(spec, "LENGTH", "end after so many bytes", "--max-length");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the image");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -47,10 +49,10 @@ final class MapCommand implements Command {
             }
             String snapshot = arguments.value("--snapshot");
             if (snapshot == null) {
-                return printMap(image, image, json, io);
+                return printMap(image, image, arguments, io);
             }
             try (BlockDevice device = image.openSnapshot(snapshot)) {
-                return printMap(device, image, json, io);
+                return printMap(device, image, arguments, io);
             }
         }
     }
@@ -84,10 +86,13 @@ final class MapCommand implements Command {
         out.flush();
     }
 
-    private static int printMap(BlockDevice device, DiskImage image, boolean json, Stdio io) throws IOException {
+    private static int printMap(BlockDevice device, DiskImage image, Arguments arguments, Stdio io) throws IOException {
+        boolean json = arguments.choice("--output", "human", "human", "json").equals("json");
+        long start = Math.min(device.size(), bytes(arguments, "--start-offset", 0));
+        long length = Math.min(device.size() - start, bytes(arguments, "--max-length", Long.MAX_VALUE));
         TextOutput out = new TextOutput(io.out());
         MapLines lines = json ? new MapLines.Json(out) : new MapLines.Human(out, image);
-        Extents.forEach(device, 0, device.size(), lines);
+        Extents.forEach(device, start, length, lines);
         lines.finish();
         out.flush();
         if (lines.hasHiddenClusters()) {
@@ -98,6 +103,11 @@ final class MapCommand implements Command {
         }
         io.message(reason(device, lines.firstUnreadable()));
         return ExitCode.PARTIAL;
+    }
+
+    private static long bytes(Arguments arguments, String option, long otherwise) {
+        String text = arguments.value(option);
+        return text == null ? otherwise : ByteCount.parse(option, text);
     }
 
     private static String reason(BlockDevice device, long offset) {

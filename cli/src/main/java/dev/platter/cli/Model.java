@@ -53,12 +53,12 @@ final class Model {
         choice(spec, "FMT", "human (the default) or json", List.of("human", "json"), "--output");
     }
 
-    /** @param arity how many there must be: {@code "1"} or {@code "1..*"} */
+    /** @param arity how many there must be: {@code "1"}, {@code "0..1"} or {@code "1..*"} */
     static void parameters(CommandSpec spec, String label, String arity, String description) {
         spec.addPositional(PositionalParamSpec.builder()
-                .index(arity.equals("1") ? "0" : "0..*")
+                .index(arity.endsWith("*") ? "0..*" : "0")
                 .arity(arity)
-                .required(true)
+                .required(!arity.startsWith("0"))
                 .type(List.class)
                 .auxiliaryTypes(String.class)
                 .paramLabel(label)

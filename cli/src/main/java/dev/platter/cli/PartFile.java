@@ -2,12 +2,14 @@ package dev.platter.cli;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,7 +86,7 @@ final class PartFile implements Closeable {
         return path;
     }
 
-    /** Gives the file its name. Its bytes must be durable by now. */
+    /** Gives the file its name, durably. Its bytes must be durable by now. */
     synchronized void commit() throws IOException {
         if (finished) {
             throw new FileSystemException(target.toString(), null, "was not written: interrupted");
@@ -95,6 +97,25 @@ final class PartFile implements Closeable {
             link();
         }
         finished = true;
+        syncFolder();
+    }
+
+    /** The name is durable only with its folder. */
+    private void syncFolder() throws IOException {
+        Path folder = target.toAbsolutePath().getParent();
+        if (folder == null) {
+            return;
+        }
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(folder, StandardOpenOption.READ);
+        } catch (IOException e) {
+            // Windows opens no folders
+            return;
+        }
+        try (channel) {
+            channel.force(true);
+        }
     }
 
     /** A link, unlike a move, fails where a file has come into being meanwhile. */

@@ -10,9 +10,10 @@ import me.tongfei.progressbar.ProgressBarStyle;
 final class ProgressView implements Copier.Progress, Closeable {
     private final ProgressBar bar;
 
-    ProgressView(long total) {
+    /** @param task what is being done */
+    ProgressView(String task, long total) {
         bar = new ProgressBarBuilder()
-                .setTaskName("dump")
+                .setTaskName(task)
                 .setInitialMax(total)
                 .setUnit(" MiB", 1 << 20)
                 .setStyle(ProgressBarStyle.ASCII)
@@ -23,6 +24,9 @@ final class ProgressView implements Copier.Progress, Closeable {
 
     @Override
     public boolean copied(long done, long total) {
+        if (bar.getMax() != total) {
+            bar.maxHint(total);
+        }
         bar.stepTo(done);
         return true;
     }

@@ -37,6 +37,7 @@ final class ReadingOptions {
                 "what reads beyond the end of a truncated file do: refuse (the default), or zeros, with a warning",
                 List.of("refuse", "zeros"),
                 "--truncated");
+        Model.flag(spec, "accepted, without effect: readers lock nothing", "-U", "--force-share");
         Model.flag(spec, "no warnings, no progress", "-q", "--quiet");
     }
 

@@ -18,6 +18,8 @@ final class RebaseCommand implements Command {
                 spec, "FILE", "the new backing file, as it is stored in the image; \"\" for none", "-b", "--backing");
         Model.choice(spec, "FORMAT", "the format of the new backing file", List.of("raw", "qcow2"), "-F");
         Model.flag(spec, "unsafe: change the name only, open neither the old nor the new file", "-u");
+        Model.flag(spec, "show the progress", "-p");
+        CacheModes.add(spec, "-t", "-T");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the overlay");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -36,6 +38,7 @@ final class RebaseCommand implements Command {
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
+        CacheModes.check(arguments, "-t", "-T");
         String name = arguments.value("-b");
         if (name == null) {
             throw new UsageException("-b FILE is needed; -b \"\" makes the image stand alone");
@@ -51,7 +54,13 @@ final class RebaseCommand implements Command {
             Qcow2.rebaseUnsafely(file, stored, storedFormat);
         } else {
             OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
-            Qcow2.rebase(file, options, stored, storedFormat);
+            if (!arguments.has("-p")) {
+                Qcow2.rebase(file, options, stored, storedFormat);
+                return ExitCode.WHOLE;
+            }
+            try (ProgressView view = new ProgressView("rebase", 0)) {
+                Qcow2.rebase(file, options, stored, storedFormat, view);
+            }
         }
         return ExitCode.WHOLE;
     }

@@ -21,7 +21,8 @@ final class RootHelp {
         Model.flag(spec, "show the version of platter and of Java", "-V", "--version");
         Model.help(
                 spec,
-                "Shows what is inside a disk image, reading only: partitions, LVM2 volumes, file systems.",
+                "Shows what is inside disk images (partitions, LVM2 volumes, file systems), and makes, converts and changes"
+                        + " images.",
                 codes,
                 "platter inspect guest.qcow2",
                 "platter help dump");

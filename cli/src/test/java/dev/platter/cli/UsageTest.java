@@ -18,7 +18,27 @@ final class UsageTest {
     private Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"inspect", "info", "map", "check", "list-filesystems", "df", "dump", "completion"})
+    @ValueSource(
+            strings = {
+                "inspect",
+                "info",
+                "map",
+                "check",
+                "list-filesystems",
+                "df",
+                "dump",
+                "create",
+                "convert",
+                "resize",
+                "snapshot",
+                "commit",
+                "rebase",
+                "compare",
+                "measure",
+                "amend",
+                "dd",
+                "completion"
+            })
     void helpOfEveryCommandHasAnExampleAndExitCodes(String command) {
         Cli help = Cli.run(command, "--help").assertExit(0);
 

@@ -32,6 +32,8 @@ public final class Copier {
     private boolean inOrder = true;
     private boolean sparse = true;
     private boolean targetIsZeroed;
+    private boolean topOnly;
+    private int zeroBlock = 64 << 10;
     private Progress progress = (done, total) -> true;
 
     private Copier(BlockDevice from) {
@@ -124,6 +126,28 @@ public final class Copier {
         return this;
     }
 
+    /**
+     * Sets the size of the aligned blocks that are looked at for zeros; 64 KiB if not set.
+     *
+     * @param bytes a multiple of 512 from 512 to 16 MiB
+     */
+    public Copier zeroBlock(int bytes) {
+        if (bytes < 512 || bytes > 16 << 20 || bytes % 512 != 0) {
+            throw new IllegalArgumentException("bytes: " + bytes + " is no multiple of 512 up to 16 MiB");
+        }
+        zeroBlock = bytes;
+        return this;
+    }
+
+    /**
+     * Sets whether only what the topmost image of the source holds itself is copied, because the target shows what lies
+     * below already; false if not set. For devices only.
+     */
+    public Copier topOnly(boolean only) {
+        topOnly = only;
+        return this;
+    }
+
     /** Sets what watches the copy. */
     public Copier onProgress(Progress listener) {
         progress = listener;
@@ -148,7 +172,7 @@ public final class Copier {
         boolean inUnits = features.slowWrites() && preferred <= MOST_UNIT && Integer.bitCount(preferred) == 1;
         int unit = inUnits ? preferred : 1;
         int count = writers > 0 ? writers : features.slowWrites() ? defaultThreads() : 1;
-        run(new DeviceSink(target, sparse, targetIsZeroed, unit), unit, count);
+        run(new DeviceSink(target, sparse, targetIsZeroed, unit == 1 ? zeroBlock : unit), unit, count);
         target.flush();
     }
 
@@ -161,12 +185,15 @@ public final class Copier {
      * @throws IOException if a read or write fails
      */
     public void to(WritableByteChannel target) throws IOException {
+        if (topOnly) {
+            throw new IllegalStateException("topOnly: a channel shows nothing below");
+        }
         run(new ChannelSink(target), 1, 1);
     }
 
     private void run(CopySink sink, int unit, int count) throws IOException {
         int lent = count == 1 ? 0 : CopyWriters.underWay(count);
-        try (CopySource source = new CopySource(from, chunkSize, unit, threads, lent)) {
+        try (CopySource source = new CopySource(from, chunkSize, unit, threads, lent, topOnly)) {
             report(0);
             if (count == 1) {
                 copyAlone(source, sink);
@@ -180,7 +207,9 @@ public final class Copier {
 
     private void copyAlone(CopySource source, CopySink sink) throws IOException {
         for (CopySource.Piece piece = source.next(); piece != null; piece = source.next()) {
-            if (piece.isZero()) {
+            if (piece.isLeftOut()) {
+                report(piece.end());
+            } else if (piece.isZero()) {
                 // cut into steps, so that the listener is asked now and then
                 for (long at = piece.offset(); at < piece.end(); ) {
                     long step = Math.min(sink.zeroStep(), piece.end() - at);
@@ -198,7 +227,9 @@ public final class Copier {
 
     private static void copyBySeveral(CopySource source, CopySink sink, CopyWriters several) throws IOException {
         for (CopySource.Piece piece = source.next(); piece != null; piece = source.next()) {
-            if (piece.isZero()) {
+            if (piece.isLeftOut()) {
+                several.leaveOut(piece.end());
+            } else if (piece.isZero()) {
                 for (long at = piece.offset(); at < piece.end(); ) {
                     long step = Math.min(sink.zeroStep(), piece.end() - at);
                     several.zeros(at, step);

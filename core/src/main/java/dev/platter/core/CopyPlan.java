@@ -5,8 +5,9 @@ import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cuts a device into pieces: ranges of zeros of any length, and data in aligned chunks. All pieces begin at a multiple of a
- * unit and end at one, or at the end of the device: a unit that is zeros in part only is data. Extents are asked for a few
+ * Cuts a device into pieces: ranges of zeros or to be left out of any length, and data in aligned chunks. All pieces begin
+ * at a multiple of a unit and end at one, or at the end of the device: a unit that is zeros in part only is data. Extents are
+ * asked for a few
  * hundred at a time, so that memory stays flat.
  */
 final class CopyPlan {
@@ -15,28 +16,39 @@ final class CopyPlan {
     private final BlockDevice from;
     private final int chunkSize;
     private final int unit;
+    private final boolean topOnly;
     private final ArrayDeque<Run> runs = new ArrayDeque<>();
     private long planned;
     private int seen;
     private long position;
 
-    /** @param unit a power of two */
-    CopyPlan(BlockDevice from, int chunkSize, int unit) {
+    /**
+     * Makes a plan.
+     *
+     * @param unit a power of two
+     * @param topOnly whether what the layers below hold is left out
+     */
+    CopyPlan(BlockDevice from, int chunkSize, int unit, boolean topOnly) {
         this.from = from;
         this.chunkSize = chunkSize;
         this.unit = unit;
+        this.topOnly = topOnly;
     }
 
-    /** A range that is zero or is data, with the facts that hold for some part of it. */
-    private record Run(long end, boolean zero, int facts) {}
+    /** A range that is left out, is zero or is data, with the facts that hold for some part of it. */
+    private record Run(long end, boolean leftOut, boolean zero, int facts) {
+        boolean isData() {
+            return !leftOut && !zero;
+        }
+    }
 
     boolean hasNext() {
         return position < from.size();
     }
 
-    /** Returns whether the next piece is known to be zero. */
-    boolean isZero() throws IOException {
-        return zerosEnd(current()) > position;
+    /** Returns whether the next piece has to be read. */
+    boolean isData() throws IOException {
+        return unreadEnd(current()) <= position;
     }
 
     /** Returns what is known of the range that the next piece belongs to. */
@@ -47,21 +59,22 @@ final class CopyPlan {
     /** Returns the next piece. */
     CopySource.Piece next() throws IOException {
         Run run = current();
-        long zerosEnd = zerosEnd(run);
-        boolean zero = zerosEnd > position;
-        long end = zerosEnd;
-        if (!zero) {
+        long unreadEnd = unreadEnd(run);
+        boolean read = unreadEnd <= position;
+        long end = unreadEnd;
+        if (read) {
             long wholeUnits = Math.min(from.size(), run.end + unit - 1 & -unit);
             end = Math.min(wholeUnits, position + (chunkSize - position % chunkSize));
         }
-        CopySource.Piece piece = new CopySource.Piece(position, end - position, zero);
+        CopySource.Piece piece =
+                new CopySource.Piece(position, end - position, !read && run.zero, !read && run.leftOut);
         position = end;
         return piece;
     }
 
-    /** Returns where the last unit ends that is zeros wholly, before {@code position} if none is. */
-    private long zerosEnd(Run run) {
-        return !run.zero ? -1 : run.end == from.size() ? run.end : run.end & -unit;
+    /** Returns where the last unit ends of which nothing has to be read, before {@code position} if there is none. */
+    private long unreadEnd(Run run) {
+        return run.isData() ? -1 : run.end == from.size() ? run.end : run.end & -unit;
     }
 
     private Run current() throws IOException {
@@ -86,14 +99,15 @@ final class CopyPlan {
 
     /** Joins a range to the one before it where both are zero or both are data. */
     private boolean add(long offset, long length, int facts, int depth, @Nullable BlockDevice below, long belowOffset) {
+        boolean leftOut = topOnly && depth > 0;
         boolean zero = (facts & Extent.READS_AS_ZERO) != 0;
         planned = offset + length;
         Run last = runs.peekLast();
-        if (last != null && last.zero == zero) {
+        if (last != null && last.zero == zero && last.leftOut == leftOut) {
             runs.removeLast();
             facts |= last.facts;
         }
-        runs.add(new Run(planned, zero, facts));
+        runs.add(new Run(planned, leftOut, zero, facts));
         seen++;
         return seen < BATCH;
     }

@@ -32,14 +32,15 @@ final class CopySource implements Closeable {
      * @param unit what {@link CopyPlan} cuts at
      * @param statedThreads number of threads that read, or 0 to choose by what is met
      * @param lent how many pieces are not released before the next is asked for
+     * @param topOnly whether what the layers below hold is left out
      */
-    CopySource(BlockDevice from, int chunkSize, int unit, int statedThreads, int lent) {
+    CopySource(BlockDevice from, int chunkSize, int unit, int statedThreads, int lent, boolean topOnly) {
         this.from = from;
         this.chunkSize = Math.min(Math.max(chunkSize, unit), from.features().maximumTransfer());
         this.statedThreads = statedThreads;
         this.lent = lent;
         this.mostBuffers = 1 + lent;
-        this.plan = new CopyPlan(from, this.chunkSize, unit);
+        this.plan = new CopyPlan(from, this.chunkSize, unit, topOnly);
         if (statedThreads > 1) {
             startReaders(statedThreads);
         }
@@ -50,13 +51,15 @@ final class CopySource implements Closeable {
         private final long offset;
         private final long length;
         private final boolean zero;
+        private final boolean leftOut;
         private @Nullable ByteBuffer buffer;
         private @Nullable Future<ByteBuffer> reading;
 
-        Piece(long offset, long length, boolean zero) {
+        Piece(long offset, long length, boolean zero, boolean leftOut) {
             this.offset = offset;
             this.length = length;
             this.zero = zero;
+            this.leftOut = leftOut;
         }
 
         long offset() {
@@ -70,17 +73,21 @@ final class CopySource implements Closeable {
         boolean isZero() {
             return zero;
         }
+
+        boolean isLeftOut() {
+            return leftOut;
+        }
     }
 
     /** Returns the next piece, or null at the end. */
     @Nullable
     Piece next() throws IOException {
-        while (plan.hasNext() && ahead.size() < 2 * mostBuffers && (plan.isZero() || hasRoom())) {
+        while (plan.hasNext() && ahead.size() < 2 * mostBuffers && (!plan.isData() || hasRoom())) {
             if ((plan.facts() & SLOW) != 0 && readers == null && statedThreads == 0) {
                 startReaders(Copier.defaultThreads());
             }
             Piece piece = plan.next();
-            if (!piece.zero) {
+            if (!piece.zero && !piece.leftOut) {
                 ByteBuffer buffer = buffer().clear().limit((int) piece.length);
                 piece.buffer = buffer;
                 if (readers != null) {

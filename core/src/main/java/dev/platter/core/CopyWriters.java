@@ -58,9 +58,13 @@ final class CopyWriters implements Closeable {
         });
     }
 
+    void leaveOut(long end) throws IOException {
+        add(end, null, null);
+    }
+
     void zeros(long offset, long length) throws IOException {
         if (sink.zeroStep() == Long.MAX_VALUE) {
-            add(offset + length, null, null);
+            leaveOut(offset + length);
             return;
         }
         add(offset + length, null, () -> {

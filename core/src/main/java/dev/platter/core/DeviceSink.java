@@ -7,23 +7,19 @@ import java.util.List;
 
 /** Writes what a {@link Copier} reads to a device, zeros by the means that it has. Safe for many threads. */
 final class DeviceSink implements CopySink {
-    private static final int ZERO_BLOCK = 64 * 1024;
-    private static final ByteBuffer ZEROS =
-            ByteBuffer.allocateDirect(ZERO_BLOCK).asReadOnlyBuffer();
+    private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
 
     private final BlockDevice target;
     private final boolean sparse;
     private final boolean zeroed;
     private final int block;
-    private final ByteBuffer zeros;
 
-    /** @param unit bytes that are written together or are zero together; 1 if the target does not care */
-    DeviceSink(BlockDevice target, boolean sparse, boolean zeroed, int unit) {
+    /** @param block bytes that are looked at for zeros together */
+    DeviceSink(BlockDevice target, boolean sparse, boolean zeroed, int block) {
         this.target = target;
         this.sparse = sparse;
         this.zeroed = zeroed;
-        this.block = unit == 1 ? ZERO_BLOCK : unit;
-        this.zeros = unit <= ZERO_BLOCK ? ZEROS : ByteBuffer.allocateDirect(unit);
+        this.block = block;
     }
 
     private interface RunVisitor {
@@ -32,13 +28,13 @@ final class DeviceSink implements CopySink {
 
     @Override
     public long zeroStep() {
-        return sparse && zeroed ? Long.MAX_VALUE : sparse ? 1L << 30 : zeros.capacity();
+        return sparse && zeroed ? Long.MAX_VALUE : sparse ? 1L << 30 : ZEROS.capacity();
     }
 
     @Override
     public void zeros(long offset, long length) throws IOException {
         if (!sparse) {
-            target.write(offset, zeros.slice(0, (int) length), Durability.NONE);
+            target.write(offset, ZEROS.slice(0, (int) length), Durability.NONE);
         } else if (!zeroed) {
             target.writeZeroes(offset, length, ZeroMode.MAY_UNMAP, Durability.NONE);
         }
@@ -93,11 +89,16 @@ final class DeviceSink implements CopySink {
     }
 
     private int blockEnd(long offset, int start, int end) {
-        return (int) Math.min(end, start + (block - (offset & (block - 1))));
+        return (int) Math.min(end, start + (block - offset % block));
     }
 
-    private boolean isZero(ByteBuffer bytes, int start, int end) {
-        int length = end - start;
-        return bytes.slice(start, length).mismatch(zeros.slice(0, length)) < 0;
+    private static boolean isZero(ByteBuffer bytes, int start, int end) {
+        for (int at = start; at < end; at += ZEROS.capacity()) {
+            int length = Math.min(ZEROS.capacity(), end - at);
+            if (bytes.slice(at, length).mismatch(ZEROS.slice(0, length)) >= 0) {
+                return false;
+            }
+        }
+        return true;
     }
 }

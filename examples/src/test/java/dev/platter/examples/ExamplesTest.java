@@ -54,6 +54,16 @@ final class ExamplesTest {
     }
 
     @Test
+    void goldenImageStaysTheSameWhateverItsOverlaysWrite() throws IOException {
+        GoldenImage.run(folder, 1000, out);
+
+        assertThat(lines())
+                .contains("golden image: golden", "guest 0: guest 0", "guest 1: golden")
+                .anyMatch(line -> line.startsWith("1000 overlays of "));
+        assertThat(folder.resolve("guest-999.qcow2")).isRegularFile();
+    }
+
+    @Test
     void changedRangesPrintsWhatWasWrittenSinceTheBitmapWasAdded() throws IOException {
         Path image = TempImages.qemu(folder, "disk.qcow2", "qcow2", 1 << 20);
         ReferenceTools.runOk("qemu-img", "bitmap", "--add", image.toString(), "since-monday");

@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.Copier;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.DiskImage;
 import dev.platter.core.Durability;
@@ -8,6 +9,7 @@ import dev.platter.core.Extent;
 import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.concurrent.CancellationException;
 
 /** Moves contents between the images of a backing chain. */
 final class Chain {
@@ -15,25 +17,41 @@ final class Chain {
 
     private Chain() {}
 
-    /** Writes what an overlay holds itself into the image below, which is at least as large. */
-    static void commit(DiskImage overlay, DiskImage below) throws IOException {
+    /**
+     * Writes what an overlay, and images between, hold themselves into an image below, which is at least as large.
+     *
+     * @param layers how many images are above {@code below}
+     */
+    static void commit(DiskImage overlay, DiskImage below, int layers, Copier.Progress progress) throws IOException {
         ByteBuffer buffer = DirectBuffers.allocate(CHUNK);
+        report(progress, 0, overlay.size(), overlay);
         overlay.extents(0, overlay.size(), (offset, length, facts, depth, holder, holderOffset) -> {
-            if (depth > 0 || (facts & Extent.ALLOCATED) == 0) {
+            // with several layers, the end of a short one hides what lies below it
+            boolean hides = layers > 1 && (facts & Extent.READS_AS_ZERO) != 0;
+            if (depth >= layers || ((facts & Extent.ALLOCATED) == 0 && !hides)) {
+                report(progress, offset + length, overlay.size(), overlay);
                 return true;
             }
             if ((facts & Extent.READS_AS_ZERO) != 0) {
                 below.writeZeroes(offset, length, ZeroMode.MAY_UNMAP, Durability.NONE);
+                report(progress, offset + length, overlay.size(), overlay);
                 return true;
             }
             for (long at = offset; at < offset + length; at += buffer.limit()) {
                 buffer.clear().limit((int) Math.min(CHUNK, offset + length - at));
                 overlay.read(at, buffer);
                 below.write(at, buffer.flip(), Durability.NONE);
+                report(progress, Math.min(at + CHUNK, offset + length), overlay.size(), overlay);
             }
             return true;
         });
         below.flush();
+    }
+
+    private static void report(Copier.Progress progress, long done, long total, DiskImage overlay) {
+        if (!progress.copied(done, total)) {
+            throw new CancellationException(overlay.description() + ": stopped at " + done);
+        }
     }
 
     /**
@@ -41,12 +59,14 @@ final class Chain {
      *
      * @param newBelow null if nothing will be below
      */
-    static void keepContents(DiskImage overlay, BlockDevice newBelow, int clusterSize) throws IOException {
+    static void keepContents(DiskImage overlay, BlockDevice newBelow, int clusterSize, Copier.Progress progress)
+            throws IOException {
         int chunk = Math.max(CHUNK, clusterSize);
         ByteBuffer before = DirectBuffers.allocate(chunk);
         ByteBuffer after = DirectBuffers.allocate(chunk);
         for (long at = 0; at < overlay.size(); at += chunk) {
             int length = (int) Math.min(chunk, overlay.size() - at);
+            report(progress, at, overlay.size(), overlay);
             if (isWhole(overlay, at, length)) {
                 continue;
             }
@@ -61,6 +81,7 @@ final class Chain {
             }
         }
         overlay.flush();
+        report(progress, overlay.size(), overlay.size(), overlay);
     }
 
     /** Returns whether nothing in a range comes from below. */

@@ -69,6 +69,15 @@ public final class CreateOptions {
 
     /** Returns a builder that begins with these options. */
     public Builder toBuilder() {
+        return toBuilder(size);
+    }
+
+    /**
+     * Returns a builder that begins with these options, but for another size.
+     *
+     * @param size bytes of the guest's disk, 0 or more; rounded up to whole sectors of 512 bytes
+     */
+    public Builder toBuilder(long size) {
         Builder builder = new Builder(size);
         builder.version = version;
         builder.clusterSize = clusterSize;

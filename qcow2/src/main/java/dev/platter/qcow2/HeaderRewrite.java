@@ -10,13 +10,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Changes what the header of an image says of its backing file, in one write of its first sector: after a crash, the old
- * or the new name is there. Extensions that we do not know are kept; the names of features, which are for people only, go
+ * Changes what the header of an image says of its backing file or its features, in one write of its first sector: after a
+ * crash, the old or the new header is there. Extensions that we do not know are kept; the names of features, which are for people only, go
  * if there is no room for them. Source: qcow2.rst, "Header" and "Header extensions".
  */
 final class HeaderRewrite {
     private static final int SECTOR = 512;
     private static final int AUTOCLEAR_FEATURES = 88;
+    private static final int V2_LENGTH = 72;
+    private static final int V3_LENGTH = 112;
 
     private final Storage storage;
     private final Qcow2Header header;
@@ -36,7 +38,7 @@ final class HeaderRewrite {
         this.cluster = ByteBuffer.allocate(header.clusterSize());
         storage.read(0, cluster);
         cluster.clear();
-        this.headerLength = header.version() == 2 ? 72 : cluster.getInt(100);
+        this.headerLength = header.version() == 2 ? V2_LENGTH : cluster.getInt(100);
     }
 
     /**
@@ -54,7 +56,10 @@ final class HeaderRewrite {
             ByteBuffer data = ByteBuffer.wrap(format.getBytes(StandardCharsets.UTF_8));
             extensions.add(0, new Extension(HeaderExtensions.TYPE_BACKING_FORMAT, data));
         }
-        ByteBuffer sector = sector(extensions, text, true);
+        write(sector(cluster.slice(0, headerLength), extensions, text, false));
+    }
+
+    private void write(ByteBuffer sector) throws IOException {
         storage.flush();
         storage.write(0, sector);
         storage.flush();
@@ -74,47 +79,95 @@ final class HeaderRewrite {
             data.putInt(0).putLong(location.size()).putLong(location.offset());
             extensions.add(0, new Extension(HeaderExtensions.TYPE_BITMAPS, data.flip()));
         }
-        int nameAt = (int) cluster.getLong(8);
-        byte[] name = new byte[nameAt == 0 ? 0 : cluster.getInt(16)];
-        cluster.get(nameAt, name);
-        ByteBuffer sector = sector(extensions, name, nameAt < SECTOR);
+        ByteBuffer sector = sector(cluster.slice(0, headerLength), extensions, name(), true);
         long others = cluster.getLong(AUTOCLEAR_FEATURES) & ~Qcow2Header.AUTOCLEAR_BITMAPS;
         sector.putLong(AUTOCLEAR_FEATURES, others | (location == null ? 0 : Qcow2Header.AUTOCLEAR_BITMAPS));
         return sector.position(sector.capacity());
     }
 
-    /** Makes a first sector, and writes the name of the backing file where no sector leads yet. */
-    private ByteBuffer sector(List<Extension> extensions, byte[] name, boolean nameMoves) throws IOException {
+    private byte[] name() {
+        int nameAt = (int) cluster.getLong(8);
+        byte[] name = new byte[nameAt == 0 ? 0 : cluster.getInt(16)];
+        cluster.get(nameAt, name);
+        return name;
+    }
+
+    /**
+     * Sets version, features and where the refcounts are, durably.
+     *
+     * @throws BlockIOException of kind {@code NO_SPACE} if the first sector has no room for all extensions
+     */
+    void features(Features to) throws IOException {
+        List<Extension> extensions = extensions();
+        if (to.version != header.version()) {
+            extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_FEATURE_NAMES
+                    || (to.version == 2 && extension.type == HeaderExtensions.TYPE_BITMAPS));
+        }
+        if (to.version == 3 && header.version() == 2) {
+            ByteBuffer names = ByteBuffer.wrap(NewImage.featureNames());
+            extensions.add(new Extension(HeaderExtensions.TYPE_FEATURE_NAMES, names));
+        }
+        if (to.dataFile != null) {
+            ByteBuffer name = ByteBuffer.wrap(to.dataFile.getBytes(StandardCharsets.UTF_8));
+            extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_DATA_FILE);
+            extensions.add(new Extension(HeaderExtensions.TYPE_DATA_FILE, name));
+        }
+        int length = to.version == 2 ? V2_LENGTH : header.version() == 2 ? V3_LENGTH : headerLength;
+        ByteBuffer fixed = ByteBuffer.allocate(length);
+        fixed.put(0, cluster, 0, Math.min(length, headerLength)).putInt(4, to.version);
+        fixed.putLong(48, to.refcounts.offset()).putInt(56, to.refcounts.clusters());
+        if (to.version == 3) {
+            fixed.putLong(72, header.incompatibleFeatures()).putLong(80, to.compatible);
+            fixed.putLong(88, to.autoclear).putInt(96, to.refcountOrder).putInt(100, length);
+        }
+        write(sector(fixed, extensions, name(), true));
+    }
+
+    /**
+     * What a header is to say.
+     *
+     * @param dataFile the name of the external data file; null to keep it
+     */
+    record Features(
+            int version,
+            long compatible,
+            long autoclear,
+            int refcountOrder,
+            NewRefcounts.Place refcounts,
+            @Nullable String dataFile) {}
+
+    /**
+     * Makes a first sector, and writes the name of the backing file where no sector leads yet.
+     *
+     * @param keepName whether the name is the one that is there
+     */
+    private ByteBuffer sector(ByteBuffer fixed, List<Extension> extensions, byte[] text, boolean keepName)
+            throws IOException {
         int end = Math.min(SECTOR, cluster.capacity());
         boolean oneSector = cluster.capacity() == SECTOR;
-        int room = end - headerLength - 8 - (oneSector ? name.length : 0);
+        int room = end - fixed.capacity() - 8 - (oneSector ? text.length : 0);
         if (length(extensions) > room) {
             extensions.removeIf(extension -> extension.type == HeaderExtensions.TYPE_FEATURE_NAMES);
         }
         if (length(extensions) > room) {
             throw noRoom();
         }
+        boolean stays = keepName && !oneSector && cluster.getLong(8) >= SECTOR;
+        int place = stays
+                ? (int) cluster.getLong(8)
+                : oneSector ? fixed.capacity() + length(extensions) + 8 : newPlace(text.length);
         ByteBuffer sector = ByteBuffer.allocate(end);
-        sector.put(cluster.slice(0, headerLength));
+        sector.put(fixed.clear());
         for (Extension extension : extensions) {
             int at = sector.position();
             sector.putInt(extension.type).putInt(extension.data.remaining()).put(extension.data.duplicate());
             sector.position(at + extension.length());
         }
-        if (name.length == 0) {
-            return sector.putLong(8, 0).putInt(16, 0).clear();
-        }
+        sector.putLong(8, text.length == 0 ? 0 : place).putInt(16, text.length);
         if (oneSector) {
-            int place = headerLength + length(extensions) + 8;
-            return sector.putLong(8, place)
-                    .putInt(16, name.length)
-                    .put(place, name)
-                    .clear();
-        }
-        if (nameMoves) {
-            int place = newPlace(name.length);
-            storage.write(place, ByteBuffer.wrap(name));
-            sector.putLong(8, place).putInt(16, name.length);
+            sector.put(place, text);
+        } else if (text.length > 0 && !stays) {
+            storage.write(place, ByteBuffer.wrap(text));
         }
         return sector.clear();
     }

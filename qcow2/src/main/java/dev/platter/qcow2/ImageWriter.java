@@ -6,7 +6,12 @@ import org.jspecify.annotations.Nullable;
 
 /** What writes an image, together. */
 record ImageWriter(
-        TableWriter tables, ClusterWriter clusters, CompressedWriter compressing, ZeroWriter zeros, Resize resize) {
+        TableWriter tables,
+        ClusterWriter clusters,
+        CompressedWriter compressing,
+        ZeroWriter zeros,
+        Resize resize,
+        ZeroExpansion expansion) {
 
     /** Reads where the image keeps its tables, and refuses one in which they lie in each other. */
     static ImageWriter open(
@@ -35,6 +40,7 @@ record ImageWriter(
         ZeroWriter zeros = new ZeroWriter(header, file, dataFile, mapper, tables, clusters, backing);
         Resize resize = new Resize(header, file, dataFile, mapper, reader, tables, clusters, zeros, backing);
         CompressedWriter compressing = new CompressedWriter(header, file, dataFile, mapper, tables, clusters);
-        return new ImageWriter(tables, clusters, compressing, zeros, resize);
+        ZeroExpansion expansion = new ZeroExpansion(header, mapper, tables, clusters, backing);
+        return new ImageWriter(tables, clusters, compressing, zeros, resize, expansion);
     }
 }

@@ -152,7 +152,8 @@ final class NewImage {
                 null);
     }
 
-    private static byte[] featureNames() {
+    /** Returns the names of feature bits, as qemu writes them. */
+    static byte[] featureNames() {
         ByteBuffer names = ByteBuffer.allocate(FEATURES.length * FEATURE_ENTRY);
         for (int i = 0; i < FEATURES.length; i++) {
             names.put(i * FEATURE_ENTRY, FEATURES[i].getBytes(StandardCharsets.US_ASCII));

@@ -3,20 +3,25 @@ package dev.platter.qcow2;
 import static java.util.Objects.requireNonNull;
 
 import dev.platter.core.BitmapInfo;
+import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
+import dev.platter.core.Copier;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.DiskImages;
+import dev.platter.core.ImageInfo;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.Printable;
 import dev.platter.core.ReferencePolicy;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
@@ -85,7 +90,7 @@ public final class Qcow2 {
                 .references(ReferencePolicy.all())
                 .build();
         try (DiskImage image = DiskImages.open(file, open)) {
-            ((Qcow2Image) image).preallocate(options.preallocation() != CreateOptions.Preallocation.METADATA);
+            ((Qcow2Image) image).preallocate(0, options.preallocation() != CreateOptions.Preallocation.METADATA);
         }
     }
 
@@ -155,6 +160,29 @@ public final class Qcow2 {
         }
     }
 
+    /**
+     * Gives the disk of an image a larger size, with zeros of which some are allocated already.
+     *
+     * @param size bytes, a multiple of 512
+     * @param preallocation what is allocated of the new part
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if the disk would shrink, or if this image cannot be resized
+     */
+    public static void grow(Path file, OpenOptions options, long size, CreateOptions.Preallocation preallocation)
+            throws IOException {
+        OpenOptions writable =
+                options.toBuilder().format("qcow2").writable(true).build();
+        long before;
+        try (DiskImage image = DiskImages.open(file, writable)) {
+            before = image.size();
+            resize(image, size, false);
+        }
+        if (preallocation != CreateOptions.Preallocation.OFF) {
+            try (DiskImage image = DiskImages.open(file, writable)) {
+                ((Qcow2Image) image).preallocate(before, preallocation != CreateOptions.Preallocation.METADATA);
+            }
+        }
+    }
+
     static void resize(DiskImage image, long size, boolean shrink) throws IOException {
         if (size < 0 || size % 512 != 0) {
             throw new IllegalArgumentException("size: " + size + " is no multiple of 512");
@@ -176,7 +204,17 @@ public final class Qcow2 {
      * @throws dev.platter.core.DiskImageException if there is no backing file, or it may not be opened
      */
     public static void commit(Path file, OpenOptions options) throws IOException {
-        commit(file, options, Storages::open);
+        commit(file, options, CommitOptions.builder().build());
+    }
+
+    /**
+     * Writes what an image, and images between, hold themselves into an image below, which grows if it is smaller.
+     *
+     * @throws dev.platter.core.DiskImageException if there is no such image in the chain, or it may not be opened
+     * @throws java.util.concurrent.CancellationException if the listener asked to stop; what the guest sees is as it was
+     */
+    public static void commit(Path file, OpenOptions options, CommitOptions how) throws IOException {
+        commit(file, options, how, Storages::open);
     }
 
     /** Opens files, as {@link Storages#open(Path, boolean)} does. */
@@ -190,12 +228,24 @@ public final class Qcow2 {
         }
     }
 
-    static void commit(Path file, OpenOptions options, Opener opener) throws IOException {
+    static void commit(Path file, OpenOptions options, CommitOptions how, Opener opener) throws IOException {
         OpenOptions reading =
                 options.toBuilder().format("qcow2").writable(false).build();
         try (DiskImage overlay = opener.image(file, reading)) {
+            DiskImage above = overlay;
             DiskImage below = requireBacking(overlay);
-            String name = String.valueOf(overlay.info().fullBackingFilename());
+            int layers = 1;
+            String base = how.base();
+            while (base != null && !isNamed(above.info(), file, base)) {
+                above = below;
+                below = above.backing();
+                layers++;
+                if (below == null) {
+                    throw new DiskImageException(
+                            overlay.description() + ": there is no " + Printable.quote(base) + " in its backing chain");
+                }
+            }
+            String name = String.valueOf(above.info().fullBackingFilename());
             OpenOptions writing = options.toBuilder()
                     .format(below.info().format())
                     .writable(true)
@@ -204,12 +254,33 @@ public final class Qcow2 {
                 grow(Path.of(name), writing, opener, overlay.size());
             }
             try (DiskImage target = opener.image(Path.of(name), writing)) {
-                Chain.commit(overlay, target);
+                Chain.commit(overlay, target, layers, how.progress());
             }
+        }
+        if (how.keepOverlay()) {
+            return;
         }
         try (DiskImage overlay =
                 opener.image(file, reading.toBuilder().writable(true).build())) {
             ((Qcow2Image) overlay).makeEmpty();
+        }
+    }
+
+    /** Returns whether the image below goes by a name: the one that is stored, or a path to it. */
+    private static boolean isNamed(ImageInfo above, Path top, String name) {
+        String full = above.fullBackingFilename();
+        if (name.equals(above.backingFilename()) || name.equals(full)) {
+            return true;
+        }
+        if (full == null) {
+            return false;
+        }
+        try {
+            Path path = Path.of(full).toAbsolutePath().normalize();
+            return path.equals(Path.of(name).toAbsolutePath().normalize())
+                    || path.equals(top.toAbsolutePath().resolveSibling(name).normalize());
+        } catch (InvalidPathException e) {
+            return false;
         }
     }
 
@@ -261,16 +332,29 @@ public final class Qcow2 {
      */
     public static void rebase(Path file, OpenOptions options, @Nullable String name, @Nullable String format)
             throws IOException {
+        rebase(file, options, name, format, (done, total) -> true);
+    }
+
+    /**
+     * Gives an image another backing file, as {@link #rebase(Path, OpenOptions, String, String)}.
+     *
+     * @param progress watches it, and can stop it: then what the guest sees is as it was
+     * @throws java.util.concurrent.CancellationException if the listener asked to stop
+     */
+    public static void rebase(
+            Path file, OpenOptions options, @Nullable String name, @Nullable String format, Copier.Progress progress)
+            throws IOException {
         OpenOptions writing = options.toBuilder().format("qcow2").writable(true).build();
         try (DiskImage overlay = DiskImages.open(file, writing)) {
             int clusterSize = Math.toIntExact(requireNonNull(overlay.info().clusterSize()));
             if (name == null) {
-                Chain.keepContents(overlay, BlockDevices.ofBytes("nothing", ByteBuffer.allocate(0)), clusterSize);
+                Chain.keepContents(
+                        overlay, BlockDevices.ofBytes("nothing", ByteBuffer.allocate(0)), clusterSize, progress);
             } else {
                 OpenOptions reading =
                         options.toBuilder().format(format).writable(false).build();
                 try (DiskImage below = DiskImages.open(file.toAbsolutePath().resolveSibling(name), reading)) {
-                    Chain.keepContents(overlay, below, clusterSize);
+                    Chain.keepContents(overlay, below, clusterSize, progress);
                 }
             }
         }
@@ -288,5 +372,78 @@ public final class Qcow2 {
         try (Storage storage = Storages.open(file, true)) {
             new HeaderRewrite(storage).backing(name, format);
         }
+    }
+
+    /**
+     * Changes version and features of an image that nobody else uses. What cannot be is refused before anything is
+     * written. After the power went at any moment, the image opens as it was or as it is to be, and its check finds leaks
+     * at most; if the size changes too, in between as well.
+     *
+     * @param options how the backing file is opened, where it has to be: for another size, and for version 2
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if the image is, or holds, what it could not say afterwards
+     * @throws dev.platter.core.CorruptImageException if it is damaged: it has to be repaired first
+     */
+    public static void amend(Path file, OpenOptions options, AmendOptions to) throws IOException {
+        OpenOptions writable =
+                options.toBuilder().format("qcow2").writable(true).build();
+        Amend.Opening opening = new Amend.Opening() {
+            @Override
+            public DiskImage image() throws IOException {
+                return DiskImages.open(file, writable);
+            }
+
+            @Override
+            public Storage storage() throws IOException {
+                return Storages.open(file, true);
+            }
+        };
+        new Amend(opening, writable, to).run();
+    }
+
+    /**
+     * Returns how large a new, empty image would be. Nothing is opened or written.
+     *
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if clusters of that size cannot map a disk of that size
+     */
+    public static Measurement measure(CreateOptions options) throws IOException {
+        Measure measure = new Measure(options);
+        return measurement(measure, options, 0, null);
+    }
+
+    /**
+     * Returns how large an image would be that {@code source} is converted to.
+     *
+     * @param options of the new image; its size is that of {@code source}
+     * @param snapshot an internal snapshot of {@code source} (id or name) to measure instead, or null
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if clusters of that size cannot map a disk of that size
+     * @throws DiskImageException if there is no such snapshot
+     */
+    public static Measurement measure(CreateOptions options, DiskImage source, @Nullable String snapshot)
+            throws IOException {
+        boolean hasBitmaps = options.version() >= 3
+                && "1.1".equals(source.info().formatSpecific().get("compat"));
+        if (snapshot != null) {
+            try (BlockDevice device = source.openSnapshot(snapshot)) {
+                return measure(options, device, hasBitmaps ? source.bitmaps() : null);
+            }
+        }
+        return measure(options, source, hasBitmaps ? source.bitmaps() : null);
+    }
+
+    private static Measurement measure(CreateOptions options, BlockDevice source, @Nullable List<BitmapInfo> bitmaps)
+            throws IOException {
+        CreateOptions sized = options.toBuilder(source.size()).build();
+        Measure measure = new Measure(sized);
+        // nobody knows what of a backing file the copy can leave out
+        long data = sized.backingFile() != null ? measure.diskBytes() : measure.dataBytes(source);
+        return measurement(measure, sized, data, bitmaps == null ? null : measure.bitmapBytes(bitmaps));
+    }
+
+    private static Measurement measurement(Measure measure, CreateOptions options, long data, @Nullable Long bitmaps)
+            throws IOException {
+        boolean full = options.preallocation() == CreateOptions.Preallocation.FULL
+                || options.preallocation() == CreateOptions.Preallocation.FALLOC;
+        long all = measure.fullyAllocated();
+        return new Measurement(all - measure.diskBytes() + (full ? measure.diskBytes() : data), all, bitmaps);
     }
 }

@@ -298,9 +298,28 @@ final class Qcow2Image implements Qcow2Disk {
         writer().resize().makeEmpty();
     }
 
-    /** Gives every cluster of an empty disk its place. */
-    void preallocate(boolean written) throws IOException {
-        writer().resize().preallocate(written);
+    /**
+     * Gives every cluster from an offset on its place, where none has one.
+     *
+     * @param written whether they are written with zeros
+     */
+    void preallocate(long from, boolean written) throws IOException {
+        writer().resize().preallocate(from, written);
+    }
+
+    /** Adds to the snapshot table what version 3 of the format asks for. */
+    void completeSnapshots() throws IOException {
+        if (snapshots.stream().anyMatch(snapshot -> !snapshot.isComplete())) {
+            changeSnapshots(edit -> edit.completeTable(snapshots));
+        }
+    }
+
+    /** Takes entries that say zero out of all tables: version 2 of the format has none. */
+    void expandZeros() throws IOException {
+        writer().expansion().expand();
+        if (!snapshots.isEmpty()) {
+            changeSnapshots(edit -> edit.expandZeros(snapshots, backing != null));
+        }
     }
 
     /** Gives the disk another size; the image is closed at once. */

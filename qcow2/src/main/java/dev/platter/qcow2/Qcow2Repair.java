@@ -4,11 +4,9 @@ import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DirectBuffers;
-import dev.platter.core.LimitExceededException;
 import dev.platter.core.Limits;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -27,11 +25,7 @@ final class Qcow2Repair {
     private final HeaderFields fields;
     private final int order;
     private final int blockBits;
-    private final long start;
-    private final List<Long> table = new ArrayList<>();
-    private long next;
-    private final ByteBuffer block;
-    private long blockIndex = -1;
+    private final NewRefcounts counts;
     private boolean begun;
 
     Qcow2Repair(Qcow2Header header, HostFile file) throws IOException {
@@ -40,9 +34,8 @@ final class Qcow2Repair {
         this.fields = new HeaderFields(file);
         this.order = header.refcountOrder();
         this.blockBits = header.clusterBits() + 3 - order;
-        this.start = Qcow2Check.clustersOf(file.askSize(), header.clusterBits()) + 1;
-        this.next = start;
-        this.block = DirectBuffers.allocate(header.clusterSize());
+        this.counts =
+                new NewRefcounts(header, file, order, Qcow2Check.clustersOf(file.askSize(), header.clusterBits()) + 1);
     }
 
     /** Repairs all that can be, and writes nothing where all is well. */
@@ -79,8 +72,11 @@ final class Qcow2Repair {
         Qcow2Check look = new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT, WINDOW, window -> {});
         look.run();
         requireNothingBeyondEnd(look);
+        begin();
         new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT, WINDOW, this::take).run();
-        finish();
+        NewRefcounts.Place place = counts.finish();
+        fields.refcountTable(place.offset(), place.clusters());
+        file.sync();
     }
 
     private void requireNothingBeyondEnd(Qcow2Check check) throws CorruptImageException {
@@ -141,91 +137,9 @@ final class Qcow2Repair {
         for (int i = 0; i < window.size(); i++) {
             long count = window.get(i);
             if (count != 0) {
-                put(window.first() + i, count);
+                counts.put(window.first() + i, count);
             }
         }
-    }
-
-    private void put(long cluster, long count) throws IOException {
-        long index = cluster >>> blockBits;
-        if (index != blockIndex) {
-            writeBlock();
-            blockIndex = index;
-            HostFile.fillZeros(block.clear(), block.capacity());
-        }
-        long most = order == 6 ? Long.MAX_VALUE : (1L << (1 << order)) - 1;
-        if (count > most) {
-            throw new CorruptImageException(file.name() + ": the cluster at " + (cluster << header.clusterBits())
-                    + " is referred to " + count + " times; refcounts of " + (1 << order) + " bits hold up to " + most);
-        }
-        Refcounts.put(block, (int) cluster & ((1 << blockBits) - 1), order, count);
-    }
-
-    private void writeBlock() throws IOException {
-        if (blockIndex < 0) {
-            return;
-        }
-        begin();
-        while (table.size() <= blockIndex) {
-            table.add(0L);
-        }
-        // the last window may have to be counted in parts that begin inside a block
-        long place = table.get((int) blockIndex);
-        if (place == 0) {
-            place = next++ << header.clusterBits();
-            table.set((int) blockIndex, place);
-        }
-        file.write(place, block.duplicate().clear());
-    }
-
-    /** Adds what the new refcounts take themselves, and leads the header there. */
-    private void finish() throws IOException {
-        long firstOwn = start >>> blockBits;
-        if (blockIndex < firstOwn) {
-            writeBlock();
-            blockIndex = firstOwn;
-            HostFile.fillZeros(block.clear(), block.capacity());
-        }
-        // blocks that describe blocks and table: until they describe themselves
-        long entriesPerCluster = header.clusterSize() / Long.BYTES;
-        long ownBlocks = 1;
-        long tableClusters = 1;
-        while (true) {
-            long end = next + ownBlocks + tableClusters;
-            long lastBlock = (end - 1) >>> blockBits;
-            long needed = (lastBlock + entriesPerCluster) / entriesPerCluster;
-            if (lastBlock - firstOwn + 1 <= ownBlocks && needed <= tableClusters) {
-                break;
-            }
-            ownBlocks = lastBlock - firstOwn + 1;
-            tableClusters = needed;
-        }
-        if (tableClusters * header.clusterSize() > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
-            throw new LimitExceededException(file.name() + ": its refcount table would have more than "
-                    + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES + " bytes");
-        }
-        long tablePlace = next + ownBlocks;
-        long end = tablePlace + tableClusters;
-        long blocksBegin = next;
-        for (long i = firstOwn; i < firstOwn + ownBlocks; i++) {
-            while (table.size() <= i) {
-                table.add(0L);
-            }
-            table.set((int) i, (blocksBegin + i - firstOwn) << header.clusterBits());
-        }
-        next = blocksBegin + ownBlocks;
-        for (long cluster = start; cluster < end; cluster++) {
-            put(cluster, 1);
-        }
-        writeBlock();
-        ByteBuffer raw = DirectBuffers.allocate((int) tableClusters * header.clusterSize());
-        for (long entry : table) {
-            raw.putLong(entry);
-        }
-        file.write(tablePlace << header.clusterBits(), raw.clear());
-        file.sync();
-        fields.refcountTable(tablePlace << header.clusterBits(), (int) tableClusters);
-        file.sync();
     }
 
     /** Sets and clears the flag of the disk's tables and clusters, in place. */

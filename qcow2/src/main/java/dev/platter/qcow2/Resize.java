@@ -52,12 +52,12 @@ final class Resize {
         this.ownDataFile = dataFile != file;
     }
 
-    /** Gives every cluster of an empty disk its place, which is a hole of the file unless it is written with zeros. */
-    void preallocate(boolean written) throws IOException {
+    /** Gives every cluster from an offset on its place, where none has one; as far as it is new, it may be a hole. */
+    void preallocate(long from, boolean written) throws IOException {
         tables.changing.lock();
         try {
             tables.begin();
-            for (long at = 0; at < header.size(); ) {
+            for (long at = wholeClusters(from); at < header.size(); ) {
                 tables.ensureTable(at);
                 long stop = Math.min(header.size(), mapper.sliceEnd(at));
                 int wanted = (int) ((stop - at + clusterSize - 1) >>> clusterBits);
@@ -81,9 +81,12 @@ final class Resize {
         long end = host + ((long) run.count() << clusterBits);
         int mapped = 0;
         try {
-            if (written) {
-                dataFile.writeZeros(host, end - host);
-            } else if (end > dataFile.askSize() && !ownDataFile) {
+            long zeroed = written ? end : ownDataFile ? host : Math.min(end, dataFile.askSize());
+            if (zeroed > host) {
+                // a cluster that was free holds what somebody left there
+                dataFile.writeZeros(host, zeroed - host);
+            }
+            if (end > dataFile.askSize() && !ownDataFile) {
                 dataFile.storage().setSize(end);
                 dataFile.askSize();
             }

@@ -107,6 +107,11 @@ record Snapshot(
                 new SnapshotInfo(id, name, vmStateSize, seconds, nanos, vmClock, instructions, diskSize));
     }
 
+    /** Returns whether the entry has the extra data that version 3 asks for. */
+    boolean isComplete() {
+        return extraDataSize >= 16;
+    }
+
     /**
      * Checks that this snapshot can be read at all: its disk size and its L1 table.
      *

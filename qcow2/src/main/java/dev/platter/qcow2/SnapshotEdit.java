@@ -25,6 +25,7 @@ final class SnapshotEdit {
     private static final long WALK_BASE = 64 << 20;
 
     private static final int WALK_FACTOR = 16;
+    private static final int STORED_BYTES = 40;
     private static final int EXTRA_BYTES = 24;
     private static final int MAX_SNAPSHOTS = 65536;
     private static final int MAX_NAME = 65535;
@@ -90,14 +91,14 @@ final class SnapshotEdit {
             highest = Math.max(highest, number(snapshot.info().id()));
         }
         SnapshotInfo info = new SnapshotInfo(Long.toString(highest + 1), name, 0, seconds, nanos, 0, -1, header.size());
-        change(header.l1Size(), () -> {
+        change(clustersNeeded(header.l1Size()), () -> {
             long active = allocateTable(header.l1Size(), MetadataMap.Kind.L1_TABLE);
             long kept = allocateTable(header.l1Size(), MetadataMap.Kind.SNAPSHOT_L1_TABLE);
             copyL1(header.l1TableOffset(), header.l1Size(), this::share, active, kept);
             releaseRange(header.l1TableOffset(), (long) header.l1Size() * Long.BYTES);
             List<Snapshot> now = new ArrayList<>(snapshots);
             now.add(new Snapshot(0, 0, kept, header.l1Size(), EXTRA_BYTES, info));
-            return new Tables(header.size(), header.l1Size(), active, now.size(), writeTable(snapshots, now));
+            return new Tables(header.size(), header.l1Size(), active, now.size(), writeTable(snapshots, entries(now)));
         });
     }
 
@@ -113,7 +114,7 @@ final class SnapshotEdit {
                     + ": in version 2 of the format it cannot be applied");
         }
         int entries = (int) header.l1EntriesFor(size);
-        change(entries, () -> {
+        change(clustersNeeded(entries), () -> {
             long active = allocateTable(entries, MetadataMap.Kind.L1_TABLE);
             copyL1(snapshot.l1TableOffset(), header.l1EntriesFor(size), this::borrow, active, -1);
             eachTable(header.l1TableOffset(), header.l1Size(), this::drop);
@@ -126,7 +127,7 @@ final class SnapshotEdit {
     void delete(List<Snapshot> snapshots, Snapshot snapshot) throws IOException {
         requirePossible();
         snapshot.requireTable(header, file);
-        change(header.l1Size(), () -> {
+        change(clustersNeeded(header.l1Size()), () -> {
             eachTable(snapshot.l1TableOffset(), snapshot.l1Size(), this::drop);
             flushRun();
             releaseRange(snapshot.l1TableOffset(), snapshot.l1Size() * Long.BYTES);
@@ -135,8 +136,115 @@ final class SnapshotEdit {
             releaseRange(header.l1TableOffset(), (long) header.l1Size() * Long.BYTES);
             List<Snapshot> now = new ArrayList<>(snapshots);
             now.remove(snapshot);
-            return new Tables(header.size(), header.l1Size(), active, now.size(), writeTable(snapshots, now));
+            return new Tables(header.size(), header.l1Size(), active, now.size(), writeTable(snapshots, entries(now)));
         });
+    }
+
+    /** Writes the snapshot table with the extra data that version 3 of the format asks for. */
+    void completeTable(List<Snapshot> snapshots) throws IOException {
+        change(clustersNeeded(0), () -> {
+            List<byte[]> entries = new ArrayList<>();
+            for (Snapshot snapshot : snapshots) {
+                byte[] stored = storedEntry(snapshot);
+                entries.add(snapshot.isComplete() ? stored : completed(stored, snapshot));
+            }
+            long place = writeTable(snapshots, entries);
+            return new Tables(header.size(), header.l1Size(), header.l1TableOffset(), snapshots.size(), place);
+        });
+    }
+
+    private static byte[] completed(byte[] stored, Snapshot snapshot) {
+        int names = STORED_BYTES + (int) snapshot.extraDataSize();
+        ByteBuffer entry = ByteBuffer.allocate(STORED_BYTES + EXTRA_BYTES + stored.length - names);
+        entry.put(stored, 0, STORED_BYTES - Integer.BYTES).putInt(EXTRA_BYTES);
+        entry.putLong(snapshot.info().vmStateSize())
+                .putLong(snapshot.info().diskSize())
+                .putLong(-1);
+        return entry.put(stored, names, stored.length - names).array();
+    }
+
+    /**
+     * Takes entries that say zero out of the tables of all snapshots: version 2 of the format has none.
+     *
+     * @param hides whether something lies below that would come to light
+     */
+    void expandZeros(List<Snapshot> snapshots, boolean hides) throws IOException {
+        long[] needed = {clustersNeeded(header.l1Size()), 0};
+        walkable = walkLimit();
+        for (Snapshot snapshot : snapshots) {
+            snapshot.requireReadable(header, file);
+            needed[0] += clustersNeeded(snapshot.l1Size());
+            eachTable(snapshot.l1TableOffset(), snapshot.l1Size(), entry -> {
+                needed[1] += zeros(L2Entry.offset(entry));
+                return entry;
+            });
+        }
+        if (needed[1] == 0) {
+            l1TableOffset = header.l1TableOffset();
+            l1Entries0 = header.l1EntriesFor(header.size());
+            return;
+        }
+        change(needed[0] + needed[1], () -> {
+            List<byte[]> entries = new ArrayList<>();
+            for (Snapshot snapshot : snapshots) {
+                long kept = allocateTable(snapshot.l1Size(), MetadataMap.Kind.SNAPSHOT_L1_TABLE);
+                copyL1(snapshot.l1TableOffset(), snapshot.l1Size(), entry -> expanded(entry, hides), kept, -1);
+                flushRun();
+                releaseRange(snapshot.l1TableOffset(), snapshot.l1Size() * Long.BYTES);
+                byte[] entry = storedEntry(snapshot);
+                ByteBuffer.wrap(entry).putLong(0, kept);
+                entries.add(entry);
+            }
+            // what lost references may be the disk's own now
+            long active = allocateTable(header.l1Size(), MetadataMap.Kind.L1_TABLE);
+            copyL1(header.l1TableOffset(), header.l1Size(), this::own, active, -1);
+            releaseRange(header.l1TableOffset(), (long) header.l1Size() * Long.BYTES);
+            long place = writeTable(snapshots, entries);
+            return new Tables(header.size(), header.l1Size(), active, snapshots.size(), place);
+        });
+    }
+
+    private long zeros(long table) throws IOException {
+        long found = 0;
+        ByteBuffer raw = pieces.take();
+        try {
+            for (int at = 0; at < clusterSize; at += raw.capacity()) {
+                read(table, at, raw);
+                for (int i = 0; i < raw.capacity(); i += entryBytes) {
+                    found += saysZero(raw.getLong(i)) ? 1 : 0;
+                }
+            }
+        } finally {
+            pieces.give(raw);
+        }
+        return found;
+    }
+
+    private static boolean saysZero(long stored) {
+        return !L2Entry.isCompressed(stored) && (stored & L2Entry.ZERO_FLAG) != 0;
+    }
+
+    /** One tree gets a table of its own where there is something to change. */
+    private long expanded(long entry, boolean hides) throws IOException {
+        long table = L2Entry.offset(entry);
+        if (zeros(table) == 0) {
+            return table;
+        }
+        long copy = rewrite(table, stored -> {
+            if (!saysZero(stored)) {
+                return stored & ~L2Entry.COPIED;
+            }
+            countEntry(stored, -1);
+            flushRun();
+            if (!hides) {
+                return 0;
+            }
+            long cluster = allocator.allocate(1);
+            file.writeZeros(cluster << clusterBits, clusterSize);
+            return cluster << clusterBits;
+        });
+        count(table >>> clusterBits, 1, -1);
+        return copy;
     }
 
     private static long number(String id) {
@@ -165,12 +273,12 @@ final class SnapshotEdit {
         Tables make() throws IOException;
     }
 
-    private void change(long l1Entries, Change change) throws IOException {
+    private void change(long clusters, Change change) throws IOException {
         Tables tables;
         boolean prepared = false;
-        walkable = WALK_BASE + Math.min(file.askSize(), Long.MAX_VALUE / 64) * WALK_FACTOR;
+        walkable = walkLimit();
         try {
-            allocator.beginSwitch(clustersNeeded(l1Entries));
+            allocator.beginSwitch(clusters);
             tables = change.make();
             flushRun();
             allocator.writeSwitch();
@@ -196,6 +304,10 @@ final class SnapshotEdit {
         walkable = 0;
         l1TableOffset = tables.l1Offset;
         l1Entries0 = header.l1EntriesFor(tables.size);
+    }
+
+    private long walkLimit() throws IOException {
+        return WALK_BASE + Math.min(file.askSize(), Long.MAX_VALUE / 64) * WALK_FACTOR;
     }
 
     /** Returns whether the header was written, or could have been. */
@@ -450,20 +562,17 @@ final class SnapshotEdit {
 
     // ---- the snapshot table ----
 
-    /** Writes the snapshot table in a new place; returns where, 0 if it is empty. */
-    private long writeTable(List<Snapshot> before, List<Snapshot> snapshots) throws IOException {
+    /** Writes the snapshot table in a new place, and releases the old one; returns where, 0 if it is empty. */
+    private long writeTable(List<Snapshot> before, List<byte[]> entries) throws IOException {
         if (!before.isEmpty()) {
             Snapshot last = before.get(before.size() - 1);
             releaseRange(header.snapshotsOffset(), last.tableOffset() + last.entryBytes() - header.snapshotsOffset());
         }
-        if (snapshots.isEmpty()) {
+        if (entries.isEmpty()) {
             return 0;
         }
-        List<byte[]> entries = new ArrayList<>();
         int bytes = 0;
-        for (Snapshot snapshot : snapshots) {
-            byte[] entry = snapshot.tableOffset() == 0 ? newEntry(snapshot) : storedEntry(snapshot);
-            entries.add(entry);
+        for (byte[] entry : entries) {
             bytes += entry.length + 7 & -8;
         }
         ByteBuffer table = ByteBuffer.allocate(bytes);
@@ -473,6 +582,14 @@ final class SnapshotEdit {
         long place = allocateRange(bytes, MetadataMap.Kind.SNAPSHOT_TABLE);
         file.write(place, table.clear());
         return place;
+    }
+
+    private List<byte[]> entries(List<Snapshot> snapshots) throws IOException {
+        List<byte[]> entries = new ArrayList<>();
+        for (Snapshot snapshot : snapshots) {
+            entries.add(snapshot.tableOffset() == 0 ? newEntry(snapshot) : storedEntry(snapshot));
+        }
+        return entries;
     }
 
     /** As it is stored, extra data that we do not know included. */
@@ -486,7 +603,7 @@ final class SnapshotEdit {
         SnapshotInfo info = snapshot.info();
         byte[] id = info.id().getBytes(StandardCharsets.UTF_8);
         byte[] name = info.name().getBytes(StandardCharsets.UTF_8);
-        ByteBuffer entry = ByteBuffer.allocate(40 + EXTRA_BYTES + id.length + name.length);
+        ByteBuffer entry = ByteBuffer.allocate(STORED_BYTES + EXTRA_BYTES + id.length + name.length);
         entry.putLong(snapshot.l1TableOffset()).putInt((int) snapshot.l1Size());
         entry.putShort((short) id.length).putShort((short) name.length);
         entry.putInt((int) info.dateSeconds()).putInt((int) info.dateNanos());

@@ -134,7 +134,7 @@ final class ChangeCrashTest {
                     .write(fresh);
             CrashStorage storage = new CrashStorage("new.qcow2", fresh.contents());
             try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
-                ((Qcow2Image) image).preallocate(random.nextBoolean());
+                ((Qcow2Image) image).preallocate(0, random.nextBoolean());
             }
             eachState(storage, random, state -> assertThat(disk(state)).containsOnly(0));
         });
@@ -179,7 +179,11 @@ final class ChangeCrashTest {
             CommitFiles files = CommitFiles.random(Files.createTempDirectory(folder, "commit"), random);
             byte[] expected = files.guest();
             byte[] overlay = files.overlay().contents();
-            Qcow2.commit(files.overlayFile(), CommitFiles.OPTIONS, files);
+            Qcow2.commit(
+                    files.overlayFile(),
+                    CommitFiles.OPTIONS,
+                    CommitOptions.builder().build(),
+                    files);
             assertThat(files.base().moment()).isEqualTo(files.baseEnd());
 
             CrashStorage.Replay base = files.base().replay();

@@ -186,7 +186,7 @@ final class WriteFailureTest {
                 fail(run, number, random);
                 run.attempt(() -> {
                     try (DiskImage image = DiskImages.open(run.storage(), WRITABLE)) {
-                        ((Qcow2Image) image).preallocate(written);
+                        ((Qcow2Image) image).preallocate(0, written);
                     }
                 });
                 try (DiskImage image = Qcow2Builder.open(run.base.contents(), OpenOptions.defaults())) {
@@ -237,6 +237,7 @@ final class WriteFailureTest {
                     Qcow2.commit(
                             run.overlayFile(),
                             CommitFiles.OPTIONS,
+                            CommitOptions.builder().build(),
                             (file, writable) -> new FaultyStorage(run.open(file, writable), faults));
                 } catch (BlockIOException e) {
                     assertThat(e).hasMessageContaining(" at ");
@@ -245,7 +246,11 @@ final class WriteFailureTest {
                 if (!faults.hasFailed()) {
                     return;
                 }
-                Qcow2.commit(run.overlayFile(), CommitFiles.OPTIONS, run);
+                Qcow2.commit(
+                        run.overlayFile(),
+                        CommitFiles.OPTIONS,
+                        CommitOptions.builder().build(),
+                        run);
                 run.assertShows(expected, run.overlay().contents(), run.base().contents());
             }
         });
