@@ -10,6 +10,7 @@ import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import dev.platter.inspect.ImageInspector;
 import dev.platter.qcow2.Qcow2;
+import dev.platter.qcow2.Qcow2Disk;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +24,7 @@ import picocli.CommandLine.Model.CommandSpec;
  * img_convert.
  */
 final class ConvertCommand implements Command {
+    private static final int MOST_THREADS = 16;
 
     @Override
     public void describe(CommandSpec spec) {
@@ -31,6 +33,9 @@ final class ConvertCommand implements Command {
         Model.values(spec, "OPTIONS", "options of the new image, as those of create", "-o");
         Model.value(spec, "NAME", "convert an internal snapshot (id or name)", "-l");
         Model.flag(spec, "write into an image that is there and at least as large", "-n");
+        Model.flag(spec, "compress the new image; qcow2 only", "-c");
+        Model.value(spec, "NUM", "read and write with so many threads, 1 to 16", "-m");
+        Model.flag(spec, "threads may write out of order, which can be faster", "-W");
         Model.flag(spec, "show the progress", "-p");
         Model.flag(spec, "overwrite a file of that name", "--force");
         ReadingOptions.add(spec);
@@ -49,6 +54,7 @@ final class ConvertCommand implements Command {
                 codes,
                 "platter convert -O qcow2 guest.raw guest.qcow2",
                 "platter convert -O raw -l before-update guest.qcow2 before.raw",
+                "platter convert -c -O qcow2 -o compression_type=zstd guest.raw small.qcow2",
                 "platter convert -O qcow2 guest.qcow2:/dev/vg0/root root.qcow2");
     }
 
@@ -89,6 +95,7 @@ final class ConvertCommand implements Command {
         if (!qcow2 && !asked.isEmpty()) {
             throw new UsageException("-o: a raw image has no options");
         }
+        requireCompressible(arguments, qcow2, asked);
         if (arguments.has("-n")) {
             copy(from, file, ReadingOptions.of(arguments, new Warnings(arguments, io)), qcow2, false, arguments, io);
             return;
@@ -110,6 +117,43 @@ final class ConvertCommand implements Command {
         }
     }
 
+    private static void requireCompressible(Arguments arguments, boolean qcow2, CreateArguments asked) {
+        if (!arguments.has("-c")) {
+            return;
+        }
+        String preallocation = asked.get("preallocation");
+        if (!qcow2) {
+            throw new UsageException("-c: a raw image cannot be compressed; -O qcow2 can");
+        }
+        if (preallocation != null && !preallocation.equals("off")) {
+            throw new UsageException(
+                    "-c and -o preallocation exclude each other: a compressed image has no place to keep");
+        }
+        if (asked.get("data_file") != null) {
+            throw new UsageException("-c and -o data_file exclude each other: a data file cannot be compressed");
+        }
+    }
+
+    /** Returns a copier with the threads that are asked for. */
+    private static Copier copier(BlockDevice from, Arguments arguments) {
+        Copier copier = Copier.of(from).inOrder(!arguments.has("-W"));
+        String text = arguments.value("-m");
+        if (text == null) {
+            return copier;
+        }
+        int threads;
+        try {
+            threads = Integer.parseInt(text);
+        } catch (NumberFormatException e) {
+            throw new UsageException("-m " + text + " is not a number from 1 to 16");
+        }
+        if (threads < 1 || threads > MOST_THREADS) {
+            throw new UsageException("-m " + text + " is not a number from 1 to 16");
+        }
+        boolean severalWrite = arguments.has("-c") || arguments.has("-W");
+        return copier.threads(threads).writers(severalWrite ? threads : 1);
+    }
+
     private static void copy(
             BlockDevice from,
             Path file,
@@ -127,13 +171,13 @@ final class ConvertCommand implements Command {
             if (to.size() < from.size()) {
                 throw new UsageException("the target has " + to.size() + " bytes, the source " + from.size());
             }
-            Copier copier = Copier.of(from).targetIsZeroed(zeroed);
-            copyShown(from, to, copier, arguments, io);
+            BlockDevice target = arguments.has("-c") ? ((Qcow2Disk) to).compressing() : to;
+            copyShown(from, target, copier(from, arguments).targetIsZeroed(zeroed), arguments, io);
             to.flush();
         }
     }
 
-    private static void copyShown(BlockDevice from, DiskImage to, Copier copier, Arguments arguments, Stdio io)
+    private static void copyShown(BlockDevice from, BlockDevice to, Copier copier, Arguments arguments, Stdio io)
             throws IOException {
         if (!arguments.has("-p") && (arguments.has("--quiet") || !io.isErrorTerminal())) {
             copier.to(to);
