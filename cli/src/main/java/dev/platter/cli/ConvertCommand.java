@@ -27,6 +27,7 @@ import picocli.CommandLine.Model.CommandSpec;
  * img_convert.
  */
 final class ConvertCommand implements Command {
+    private static final int MOST_THREADS = 16;
 
     @Override
     public void describe(CommandSpec spec) {
@@ -49,6 +50,9 @@ final class ConvertCommand implements Command {
         Model.flag(spec, "with -n: the image that is there is known to read as zeros", "--target-is-zero");
         Model.flag(spec, "zeros instead of sectors that cannot be read, with a warning for each", "--salvage");
         Model.value(spec, "RATE", "bytes a second at most", "-r");
+        Model.flag(spec, "compress the new image; qcow2 only", "-c");
+        Model.value(spec, "NUM", "read and write with so many threads, 1 to 16", "-m");
+        Model.flag(spec, "threads may write out of order, which can be faster", "-W");
         Model.flag(spec, "show the progress", "-p");
         Model.flag(spec, "copy the persistent bitmaps too", "--bitmaps");
         Model.flag(spec, "with --bitmaps: leave out those that are in use", "--skip-broken-bitmaps");
@@ -72,6 +76,7 @@ final class ConvertCommand implements Command {
                 codes,
                 "platter convert -O qcow2 guest.raw guest.qcow2",
                 "platter convert -O raw -l before-update guest.qcow2 before.raw",
+                "platter convert -c -O qcow2 -o compression_type=zstd guest.raw small.qcow2",
                 "platter convert -O qcow2 guest.qcow2:/dev/vg0/root root.qcow2");
     }
 
@@ -149,6 +154,7 @@ final class ConvertCommand implements Command {
         if (arguments.has("--target-is-zero") && (!arguments.has("-n") || overlay)) {
             throw new UsageException("--target-is-zero is for an image that is there (-n), without a backing file");
         }
+        requireCompressible(arguments, qcow2, asked);
         if (arguments.has("-n")) {
             boolean zeroed = arguments.has("--target-is-zero");
             OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
@@ -161,6 +167,23 @@ final class ConvertCommand implements Command {
                     OpenOptions.builder().references(ReferencePolicy.all()).build();
             copy(from, part.path(), ours, qcow2, copier(from, !overlay, overlay, arguments), arguments, io);
             part.commit();
+        }
+    }
+
+    private static void requireCompressible(Arguments arguments, boolean qcow2, CreateArguments asked) {
+        if (!arguments.has("-c")) {
+            return;
+        }
+        String preallocation = asked.get("preallocation");
+        if (!qcow2) {
+            throw new UsageException("-c: a raw image cannot be compressed; -O qcow2 can");
+        }
+        if (preallocation != null && !preallocation.equals("off")) {
+            throw new UsageException(
+                    "-c and -o preallocation exclude each other: a compressed image has no place to keep");
+        }
+        if (asked.get("data_file") != null) {
+            throw new UsageException("-c and -o data_file exclude each other: a data file cannot be compressed");
         }
     }
 
@@ -194,7 +217,11 @@ final class ConvertCommand implements Command {
     }
 
     private static Copier copier(BlockDevice from, boolean zeroed, boolean overlay, Arguments arguments) {
-        Copier copier = Copier.of(from).targetIsZeroed(zeroed).topOnly(overlay);
+        Copier copier = Copier.of(from)
+                .targetIsZeroed(zeroed)
+                .topOnly(overlay)
+                .inOrder(!arguments.has("-W"));
+        setThreads(copier, arguments);
         String sparse = arguments.value("-S");
         if (sparse == null) {
             return copier;
@@ -204,6 +231,24 @@ final class ConvertCommand implements Command {
             throw new UsageException("-S " + sparse + " is no multiple of 512 up to 16M; 0 writes zeros too");
         }
         return bytes == 0 ? copier.sparse(false) : copier.zeroBlock((int) bytes);
+    }
+
+    private static void setThreads(Copier copier, Arguments arguments) {
+        String text = arguments.value("-m");
+        if (text == null) {
+            return;
+        }
+        int threads;
+        try {
+            threads = Integer.parseInt(text);
+        } catch (NumberFormatException e) {
+            throw new UsageException("-m " + text + " is not a number from 1 to 16");
+        }
+        if (threads < 1 || threads > MOST_THREADS) {
+            throw new UsageException("-m " + text + " is not a number from 1 to 16");
+        }
+        boolean severalWrite = arguments.has("-c") || arguments.has("-W");
+        copier.threads(threads).writers(severalWrite ? threads : 1);
     }
 
     private static void copy(
@@ -223,7 +268,8 @@ final class ConvertCommand implements Command {
             if (to.size() < from.size()) {
                 throw new UsageException("the target has " + to.size() + " bytes, the source " + from.size());
             }
-            copyShown(from, to, copier, arguments, io);
+            BlockDevice target = arguments.has("-c") ? ((Qcow2Disk) to).compressing() : to;
+            copyShown(from, target, copier, arguments, io);
             if (arguments.has("--bitmaps") && from instanceof DiskImage source && to instanceof Qcow2Disk disk) {
                 Qcow2.copyBitmaps(source, disk);
             }
@@ -231,7 +277,7 @@ final class ConvertCommand implements Command {
         }
     }
 
-    private static void copyShown(BlockDevice from, DiskImage to, Copier copier, Arguments arguments, Stdio io)
+    private static void copyShown(BlockDevice from, BlockDevice to, Copier copier, Arguments arguments, Stdio io)
             throws IOException {
         if (!arguments.has("-p") && (arguments.has("--quiet") || !io.isErrorTerminal())) {
             copier.onProgress(RateLimit.of(arguments, (done, total) -> true)).to(to);
