@@ -280,6 +280,40 @@ final class BitmapRecordingTest {
     }
 
     @Test
+    void bitmapGetsTheSizeOfAnAppliedSnapshot() throws IOException {
+        try (Qcow2Disk disk = open()) {
+            write(disk, 0, 512);
+            disk.createSnapshot("s");
+        }
+        try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
+            Qcow2.resize(image, 100 * CLUSTER, false);
+        }
+        try (Qcow2Disk disk = open()) {
+            disk.addBitmap("on", 512, true);
+            disk.addBitmap("off", 512, false);
+            write(disk, 90 * CLUSTER, 512);
+        }
+
+        try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
+            ((Qcow2Image) image).applyAndClose("s");
+        }
+
+        assertThat(dirty("on")).containsExactly("0+262656");
+        assertThat(dirty("off")).isEmpty();
+        assertThat(check().corruptions() + check().leaks()).isZero();
+    }
+
+    @Test
+    void compressedWritesAreRecorded() throws IOException {
+        try (Qcow2Disk disk = open()) {
+            disk.addBitmap("b", 512, true);
+            disk.compressing().write(CLUSTER, ByteBuffer.allocate(CLUSTER), Durability.NONE);
+        }
+
+        assertThat(dirty("b")).containsExactly("4096+4096");
+    }
+
+    @Test
     void nameOfTheBackingFileStaysWhenBitmapsAreAdded() throws IOException {
         for (int clusterSize : new int[] {512, 1024, 65536}) {
             CrashStorage made = new CrashStorage("top.qcow2", new byte[0]);
