@@ -225,7 +225,7 @@ final class ChangeCrashTest {
     }
 
     private void assertPoints(int ran, int each) {
-        assertThat(points.get()).isGreaterThanOrEqualTo(ran == 1 ? 1 : (long) ran * each);
+        assertThat(points.get()).isGreaterThanOrEqualTo(ran < 30 ? 1 : (long) ran * each);
     }
 
     private static void assertWhole(byte[] state) throws IOException {

@@ -11,7 +11,7 @@ import java.util.concurrent.Future;
 
 /**
  * Runs one random test with many seeds: 1, 2, 3 and on. {@code -Dplatter.seeds=5000} runs so many, {@code
- * -Dplatter.seed=17} only that one. All seeds are run whatever fails; the failure names the commands that repeat the first
+ * -Dplatter.seed=17} only that one, {@code -Dplatter.seeds.divisor=4} a fourth of what each test asks for. All seeds are run whatever fails; the failure names the commands that repeat the first
  * ones.
  */
 public final class Seeds {
@@ -30,7 +30,8 @@ public final class Seeds {
     public static int run(Class<?> test, int count, SeedAction action) throws InterruptedException {
         Long only = Long.getLong("platter.seed");
         long first = only == null ? 1 : only;
-        int seeds = only == null ? Integer.getInteger("platter.seeds", count) : 1;
+        int asked = Math.max(1, count / Integer.getInteger("platter.seeds.divisor", 1));
+        int seeds = only == null ? Integer.getInteger("platter.seeds", asked) : 1;
         ExecutorService threads =
                 Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors());
         try {
