@@ -10,13 +10,9 @@ import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +23,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Allocator {
     private static final int PIECE_BYTES = 64 << 10;
-    private static final int KEPT_PIECES = 64;
 
     /** As qemu: 2^56 bytes is what an L2 entry can say. */
     private static final long MAX_OFFSET = 1L << 56;
@@ -39,8 +34,7 @@ final class Allocator {
     private final int clusterBits;
     private final int order;
     private final int blockBits;
-    private final int pieceBits;
-    private final Map<Long, Piece> pieces = new HashMap<>();
+    private final RefcountPieces pieces;
     private long[] table;
     private long tableOffset;
 
@@ -52,16 +46,6 @@ final class Allocator {
 
     /** Set while refcounts are prepared that replace those in the file at once. */
     private @Nullable Switch replacement;
-
-    /** A part of a refcount block. */
-    private static final class Piece {
-        final ByteBuffer raw;
-        boolean dirty;
-
-        Piece(ByteBuffer raw) {
-            this.raw = raw;
-        }
-    }
 
     /** What it takes to go back to the refcounts in the file, and what may not be touched before they are replaced. */
     private static final class Switch {
@@ -90,7 +74,7 @@ final class Allocator {
         this.clusterBits = header.clusterBits();
         this.order = header.refcountOrder();
         this.blockBits = clusterBits + 3 - order;
-        this.pieceBits = Math.min(blockBits, Integer.numberOfTrailingZeros(PIECE_BYTES) + 3 - order);
+        this.pieces = new RefcountPieces(header, file);
         this.table = table;
         this.tableOffset = header.refcountTableOffset();
     }
@@ -161,27 +145,15 @@ final class Allocator {
         if (index >= table.length || table[(int) index] == 0) {
             return 0;
         }
-        return Refcounts.get(piece(cluster).raw, (int) cluster & ((1 << pieceBits) - 1), order);
+        return pieces.get(cluster, table[(int) index], replacement != null);
     }
 
     /** Returns whether a cluster, or one behind it, has a refcount other than 0. */
     boolean isUsedFrom(long cluster) throws IOException {
-        long piecesPerBlock = 1L << (blockBits - pieceBits);
-        for (long number = cluster >>> pieceBits; number < table.length * piecesPerBlock; number++) {
-            if (table[(int) (number / piecesPerBlock)] == 0) {
-                number |= piecesPerBlock - 1;
-                continue;
-            }
-            ByteBuffer raw = piece(number << pieceBits).raw.duplicate().clear();
-            long first = Math.max(cluster, number << pieceBits);
-            while ((first << order & 7) != 0) {
-                if (refcount(first++) != 0) {
-                    return true;
-                }
-            }
-            raw.position((int) ((first - (number << pieceBits)) << order >>> 3));
-            int used = raw.mismatch(HostFile.ZEROS.duplicate().limit(raw.remaining()));
-            if (used >= 0) {
+        for (long block = cluster >>> blockBits; block < table.length; block++) {
+            long first = Math.max(cluster, block << blockBits);
+            long offset = table[(int) block];
+            if (offset != 0 && pieces.isUsed(first, (block + 1) << blockBits, offset, replacement != null)) {
                 return true;
             }
         }
@@ -401,73 +373,22 @@ final class Allocator {
         if (replacement != null) {
             move(cluster >>> blockBits, replacement);
         }
-        Piece piece = piece(cluster);
-        Refcounts.put(piece.raw, (int) cluster & ((1 << pieceBits) - 1), order, value);
-        piece.dirty = true;
+        pieces.put(cluster, table[(int) (cluster >>> blockBits)], value, replacement != null);
     }
 
     /** Returns whether refcounts are not in the file yet. */
     boolean isDirty() {
-        for (Piece piece : pieces.values()) {
-            if (piece.dirty) {
-                return true;
-            }
-        }
-        return false;
+        return pieces.isDirty();
     }
 
     /** Writes what is not in the file yet; making it durable is left to the caller. */
     void write() throws IOException {
-        Map<Long, Piece> dirty = new TreeMap<>();
-        pieces.forEach((number, piece) -> {
-            if (piece.dirty) {
-                dirty.put(number, piece);
-            }
-        });
-        for (Map.Entry<Long, Piece> entry : dirty.entrySet()) {
-            Piece piece = entry.getValue();
-            file.write(offset(entry.getKey()), piece.raw.duplicate().clear());
-            piece.dirty = false;
-        }
-    }
-
-    private Piece piece(long cluster) throws IOException {
-        long number = cluster >>> pieceBits;
-        Piece piece = pieces.get(number);
-        if (piece == null) {
-            makeRoom();
-            ByteBuffer raw = DirectBuffers.allocate(1 << (pieceBits + order) >>> 3);
-            file.readPadded(offset(number), raw);
-            piece = new Piece(raw.clear());
-            pieces.put(number, piece);
-        }
-        return piece;
-    }
-
-    private long offset(long piece) {
-        int piecesPerBlockBits = blockBits - pieceBits;
-        long inBlock = piece & ((1L << piecesPerBlockBits) - 1);
-        return table[(int) (piece >>> piecesPerBlockBits)] + (inBlock << (pieceBits + order) >>> 3);
-    }
-
-    private void makeRoom() throws IOException {
-        if (pieces.size() < KEPT_PIECES) {
-            return;
-        }
-        if (replacement != null) {
-            // they go where nothing in the file leads yet
-            write();
-        }
-        for (Iterator<Piece> i = pieces.values().iterator(); i.hasNext() && pieces.size() >= KEPT_PIECES; ) {
-            if (!i.next().dirty) {
-                i.remove();
-            }
-        }
+        pieces.write();
     }
 
     /** Returns whether so many refcounts wait that they should be written. */
     boolean isFull() {
-        return pieces.size() >= KEPT_PIECES && pieces.values().stream().allMatch(piece -> piece.dirty);
+        return pieces.isFull();
     }
 
     /**
@@ -617,19 +538,7 @@ final class Allocator {
         long place = firstFree();
         now.taken.add(place);
         table[index] = place << clusterBits;
-        int piecesPerBlock = 1 << (blockBits - pieceBits);
-        long firstPiece = (long) index << (blockBits - pieceBits);
-        for (long i = firstPiece; i < firstPiece + piecesPerBlock; i++) {
-            pieces.remove(i);
-            makeRoom();
-            Piece piece = new Piece(DirectBuffers.allocate(1 << (pieceBits + order) >>> 3));
-            if (old != 0) {
-                file.readPadded(old + ((i - firstPiece) << (pieceBits + order) >>> 3), piece.raw);
-                piece.raw.clear();
-            }
-            piece.dirty = true;
-            pieces.put(i, piece);
-        }
+        pieces.move(index, old, place << clusterBits);
         claimNew(place, MetadataMap.Kind.REFCOUNT_BLOCK);
         set(place, 1);
         now.taken.remove(place);

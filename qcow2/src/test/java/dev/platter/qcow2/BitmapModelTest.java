@@ -59,7 +59,7 @@ final class BitmapModelTest {
         }
 
         void run() throws IOException {
-            for (int session = 0; session < 4; session++) {
+            for (int opening = 0; opening < 4; opening++) {
                 try (Qcow2Disk disk = (Qcow2Disk) DiskImages.open(storage, WRITABLE)) {
                     for (int i = 0; i < 12; i++) {
                         step(disk);
@@ -233,10 +233,10 @@ final class BitmapModelTest {
             disk.addBitmap("base", (long) SECTOR << random.nextInt(6), true);
         }
         CrashStorage storage = new CrashStorage("crash.qcow2", prepared.contents());
-        for (int session = 0; session < 3; session++) {
+        for (int opening = 0; opening < 3; opening++) {
             try (Qcow2Disk disk = (Qcow2Disk) DiskImages.open(storage, WRITABLE)) {
                 for (int i = 0; i < 8; i++) {
-                    disturb(disk, random, session * 8 + i);
+                    disturb(disk, random, opening * 8 + i);
                 }
             }
         }
