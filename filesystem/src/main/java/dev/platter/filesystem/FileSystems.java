@@ -59,7 +59,7 @@ public final class FileSystems {
         if (volume.size() <= NOTHING_BYTES) {
             return new Recognition(List.of(), List.of(), List.of());
         }
-        Volume bytes = new Volume(volume, limits);
+        Volume bytes = Volume.open(volume, limits);
         List<FileSystem> found = new ArrayList<>();
         boolean intolerant = false;
         boolean tiny = volume.size() <= TINY_BYTES;

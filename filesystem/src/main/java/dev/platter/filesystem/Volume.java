@@ -14,8 +14,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bytes of a volume as probes see them: each page of its head is read once for all probes, ranges that are absent or
- * cannot be read are null, and what one recognition reads beyond the head is limited. Used by one thread.
+ * The bytes of a volume as probes see them: its head is read once for all, ranges that are absent or cannot be read are
+ * null, and what one recognition reads beyond the head is limited. Used by one thread.
  */
 final class Volume {
     /** Holds every superblock but those at the end of the volume: btrfs has the last one, 4 KiB at 64 KiB. */
@@ -26,16 +26,22 @@ final class Volume {
     private final BlockDevice device;
     private final Limits limits;
     private final ByteBuffer head;
-    private final BitSet readPages = new BitSet();
     private final BitSet unreadablePages = new BitSet();
     private final List<Warning> warnings = new ArrayList<>();
     private long budget;
 
-    Volume(BlockDevice device, Limits limits) {
+    private Volume(BlockDevice device, Limits limits) {
         this.device = device;
         this.limits = limits;
         this.head = ByteBuffer.allocate((int) Math.min(HEAD_BYTES, device.size()));
         this.budget = limits.metadataBytes();
+    }
+
+    /** Reads the head of a device; pages of it that cannot be read become warnings. */
+    static Volume open(BlockDevice device, Limits limits) throws IOException {
+        Volume volume = new Volume(device, limits);
+        volume.readHead();
+        return volume;
     }
 
     long size() {
@@ -101,12 +107,7 @@ final class Volume {
         return bytes(offset, (int) Math.min(length, device.size() - offset));
     }
 
-    private @Nullable ByteBuffer headBytes(int offset, int length) throws IOException {
-        int end = (offset + length + PAGE - 1) / PAGE;
-        for (int page = readPages.nextClearBit(offset / PAGE); page < end; page = readPages.nextClearBit(page)) {
-            int next = readPages.nextSetBit(page);
-            readHead(page, next < 0 ? end : Math.min(next, end));
-        }
+    private @Nullable ByteBuffer headBytes(int offset, int length) {
         int bad = unreadablePages.nextSetBit(offset / PAGE);
         if (bad >= 0 && (long) bad * PAGE < (long) offset + length) {
             return null;
@@ -114,24 +115,22 @@ final class Volume {
         return head.slice(offset, length).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    private void readHead(int firstPage, int endPage) throws IOException {
-        readPages.set(firstPage, endPage);
-        int start = firstPage * PAGE;
+    private void readHead() throws IOException {
         try {
-            device.read(start, head.slice(start, Math.min(endPage * PAGE, head.capacity()) - start));
+            device.read(0, head.duplicate());
         } catch (ClosedChannelException e) {
             throw e;
         } catch (IOException e) {
-            readHeadPages(firstPage, endPage);
+            readHeadPages();
         }
     }
 
-    /** One bad sector hides only what lies on its page. */
-    private void readHeadPages(int firstPage, int endPage) throws IOException {
-        for (int page = firstPage; page < endPage; page++) {
-            int at = page * PAGE;
-            if (!read(at, head.slice(at, Math.min(PAGE, head.capacity() - at)))) {
-                unreadablePages.set(page);
+    /** The head in pieces: one bad sector hides only what lies on its page. */
+    private void readHeadPages() throws IOException {
+        for (int at = 0; at < head.capacity(); at += PAGE) {
+            ByteBuffer page = head.slice(at, Math.min(PAGE, head.capacity() - at));
+            if (!read(at, page)) {
+                unreadablePages.set(at / PAGE);
             }
         }
     }

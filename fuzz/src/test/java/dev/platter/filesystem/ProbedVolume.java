@@ -50,7 +50,7 @@ final class ProbedVolume {
         recognition.found().forEach(found -> show(found.warnings()));
         if (place == Place.ZFS) {
             // which is not looked for in volumes this small
-            new ZfsProbe().probe(new Volume(device, Limits.defaults()));
+            new ZfsProbe().probe(Volume.open(device, Limits.defaults()));
         }
     }
 
