@@ -13,7 +13,7 @@ final class DeflateBlocks {
     private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN)
             .withInvokeExactBehavior();
 
-    private static final int MAX_TOKENS = 1 << 14;
+    private static final int MAX_TOKENS = 1 << 13;
 
     /** Tokens that may come before the block is asked again whether it is full. */
     private static final int MORE_TOKENS = 300;

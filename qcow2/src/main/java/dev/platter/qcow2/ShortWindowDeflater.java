@@ -28,7 +28,7 @@ final class ShortWindowDeflater {
     private static final int HASH_FACTOR = 0x9e37_79b1;
 
     /** Candidates that are compared, measured: more of them compress hardly better. */
-    private static final int DEPTH = 40;
+    private static final int DEPTH = 24;
 
     /** A match of this length is taken without looking further. */
     private static final int NICE_LENGTH = 96;
