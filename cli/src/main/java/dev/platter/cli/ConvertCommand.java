@@ -217,10 +217,7 @@ final class ConvertCommand implements Command {
     }
 
     private static Copier copier(BlockDevice from, boolean zeroed, boolean overlay, Arguments arguments) {
-        Copier copier = Copier.of(from)
-                .targetIsZeroed(zeroed)
-                .topOnly(overlay)
-                .inOrder(!arguments.has("-W"));
+        Copier copier = Copier.of(from).targetIsZeroed(zeroed).topOnly(overlay).inOrder(!arguments.has("-W"));
         setThreads(copier, arguments);
         String sparse = arguments.value("-S");
         if (sparse == null) {

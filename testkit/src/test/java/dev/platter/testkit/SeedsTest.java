@@ -40,8 +40,7 @@ class SeedsTest {
                     throw new IOException("wrong");
                 }))
                 .isInstanceOf(AssertionError.class)
-                .satisfies(e ->
-                        assertThat(e).hasMessageContaining(run.size() + " of " + run.size() + " seeds failed"))
+                .satisfies(e -> assertThat(e).hasMessageContaining(run.size() + " of " + run.size() + " seeds failed"))
                 .hasMessageContaining("seed 1: java.io.IOException: wrong")
                 .hasMessageContaining("-Dtest=SeedsTest")
                 .hasMessageContaining("-Dplatter.seed=10")
