@@ -56,6 +56,11 @@ final class BitmapWriter {
             this.bits = bits;
         }
 
+        void record(long offset, long end) {
+            int granularityBits = stored.granularityBits();
+            bits.set(offset >>> granularityBits, Qcow2Check.clustersOf(end, granularityBits));
+        }
+
         boolean isWhole() {
             return !stored.info().inUse();
         }
@@ -144,8 +149,7 @@ final class BitmapWriter {
         }
         long end = Math.min(offset + length, diskSize);
         for (Tracked bitmap : now) {
-            int granularityBits = bitmap.stored.granularityBits();
-            bitmap.bits.set(offset >>> granularityBits, Qcow2Check.clustersOf(end, granularityBits));
+            bitmap.record(offset, end);
         }
     }
 
@@ -415,7 +419,7 @@ final class BitmapWriter {
             bitmap.bits = new DirtyBits(bitsOf(bitmap.stored));
             if (bitmap.isRecording()) {
                 if (newSize > oldSize) {
-                    record(oldSize, newSize - oldSize);
+                    bitmap.record(oldSize, newSize);
                 }
                 store(bitmap);
             } else {

@@ -250,6 +250,21 @@ final class BitmapRecordingTest {
     }
 
     @Test
+    void severalBitmapsGrowWithTheDisk() throws IOException {
+        try (Qcow2Disk disk = open()) {
+            disk.addBitmap("a", 512, true);
+            disk.addBitmap("b", 512, true);
+        }
+
+        try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
+            Qcow2.resize(image, 40 << 20, false);
+        }
+
+        assertThat(dirty("a")).containsExactly("262656+41680384");
+        assertThat(dirty("b")).isEqualTo(dirty("a"));
+    }
+
+    @Test
     void bitsBehindTheEndOfAShrunkDiskDoNotComeToLight() throws IOException {
         try (Qcow2Disk disk = open()) {
             disk.addBitmap("b", 512, true);
