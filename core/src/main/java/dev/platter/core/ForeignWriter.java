@@ -18,21 +18,42 @@ final class ForeignWriter {
     private static final int FIRST_OF_QEMU = 100;
     private static final int QEMU_MAY_WRITE = 101;
 
+    /** The list is read once in so long: whoever opens many images would wait for it each time. */
+    private static final long FRESH_NANOS = 1_000_000_000L;
+
+    private static volatile Writers known = new Writers("", System.nanoTime() - FRESH_NANOS);
+
+    /** The locks of other processes that write, when they were asked for. */
+    private static final class Writers {
+        final String locks;
+        final long asked;
+
+        Writers(String locks, long asked) {
+            this.locks = locks;
+            this.asked = asked;
+        }
+    }
+
     private ForeignWriter() {}
 
-    /** Returns what is known of it, or null. */
+    /** Returns what was known of it a second ago or later, or null. */
     static @Nullable String of(Path file) {
         if (!THERE) {
             return null;
         }
         try {
-            String locks = Files.readString(LOCKS, StandardCharsets.ISO_8859_1);
-            if (locks.isEmpty()) {
+            Writers writers = known;
+            if (System.nanoTime() - writers.asked >= FRESH_NANOS) {
+                String all = Files.readString(LOCKS, StandardCharsets.ISO_8859_1);
+                writers = new Writers(writersIn(all, ProcessHandle.current().pid()), System.nanoTime());
+                known = writers;
+            }
+            if (writers.locks.isEmpty()) {
                 return null;
             }
             Map<String, Object> attributes = Files.readAttributes(file, "unix:dev,ino");
             if (attributes.get("dev") instanceof Long device && attributes.get("ino") instanceof Long inode) {
-                return find(locks, device, inode, ProcessHandle.current().pid());
+                return find(writers.locks, device, inode);
             }
             return null;
         } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
@@ -41,27 +62,39 @@ final class ForeignWriter {
         }
     }
 
-    /** Looks for an exclusive lock of another process, or for that of qemu. */
-    static @Nullable String find(String locks, long device, long inode, long self) {
+    /** Returns the lines of exclusive locks of other processes, and of qemu where it may write. */
+    static String writersIn(String locks, long self) {
+        StringBuilder writers = new StringBuilder();
+        for (String line : locks.split("\n", -1)) {
+            // 1: OFDLCK ADVISORY  READ -1 fe:00:2212549 101 101
+            String[] fields = fields(line);
+            if (fields.length == 8
+                    && !fields[4].equals(Long.toString(self))
+                    && (fields[3].equals("WRITE") || isQemuWriting(fields[6], fields[7]))) {
+                writers.append(line).append('\n');
+            }
+        }
+        return writers.toString();
+    }
+
+    /** Looks for a file among the locks of writers. */
+    static @Nullable String find(String writers, long device, long inode) {
         long major = (device >>> 8 & 0xfff) | (device >>> 32 & ~0xfffL);
         long minor = (device & 0xff) | (device >>> 12 & 0xffffff00L);
         String place = hex(major) + ":" + hex(minor) + ":" + inode;
-        if (!locks.contains(place)) {
-            return null;
-        }
-        for (String line : locks.split("\n", -1)) {
-            // 1: OFDLCK ADVISORY  READ -1 fe:00:2212549 101 101
-            String[] fields = line.trim().split(" +", -1);
-            if (fields.length == 8 && fields[5].equals(place) && !fields[4].equals(Long.toString(self))) {
-                if (fields[3].equals("WRITE")) {
-                    return "another process holds an exclusive lock on it";
-                }
-                if (isQemuWriting(fields[6], fields[7])) {
-                    return "qemu has it open for writing";
-                }
+        for (String line : writers.split("\n", -1)) {
+            String[] fields = fields(line);
+            if (fields.length == 8 && fields[5].equals(place)) {
+                return fields[3].equals("WRITE")
+                        ? "another process holds an exclusive lock on it"
+                        : "qemu has it open for writing";
             }
         }
         return null;
+    }
+
+    private static String[] fields(String line) {
+        return line.trim().split(" +", -1);
     }
 
     /** Locks on neighbouring bytes are one. */

@@ -2,6 +2,7 @@ package dev.platter.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -20,7 +21,7 @@ final class ForeignWriterTest {
                 "12: POSIX  ADVISORY  WRITE 4711 fe:00:2212549 0 EOF"
             })
     void writerIsFound(String line) {
-        assertThat(ForeignWriter.find("0: FLOCK  ADVISORY  WRITE 1 00:01:1 0 EOF\n" + line + "\n", DEVICE, INODE, SELF))
+        assertThat(find("0: FLOCK  ADVISORY  WRITE 1 00:01:1 0 EOF\n" + line + "\n", DEVICE, INODE))
                 .isNotNull();
     }
 
@@ -37,14 +38,18 @@ final class ForeignWriterTest {
                 "nothing of the kind"
             })
     void readerOrOtherFileIsNoWriter(String line) {
-        assertThat(ForeignWriter.find(line, DEVICE, INODE, SELF)).isNull();
+        assertThat(find(line, DEVICE, INODE)).isNull();
     }
 
     @Test
     void largeDeviceNumbersAreTakenApart() {
         long device = 0x12000L << 32 | 0x345L << 8 | 0x67800L << 12 | 0x90;
 
-        assertThat(ForeignWriter.find("1: POSIX  ADVISORY  WRITE 1 12345:67890:5 0 EOF", device, 5, SELF))
+        assertThat(find("1: POSIX  ADVISORY  WRITE 1 12345:67890:5 0 EOF", device, 5))
                 .isNotNull();
+    }
+
+    private static @Nullable String find(String locks, long device, long inode) {
+        return ForeignWriter.find(ForeignWriter.writersIn(locks, SELF), device, inode);
     }
 }
