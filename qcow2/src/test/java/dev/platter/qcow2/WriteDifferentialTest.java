@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The same operations by us and by qemu-io, on twin images: bytes, map and accounts are the same after each batch. */
 final class WriteDifferentialTest {
-    private static final int SEEDS = 100;
+    private static final int SEEDS = 300;
     private static final int BATCHES = 3;
     private static final int OPERATIONS = 8;
     private static final int SECTOR = 512;
@@ -120,10 +120,10 @@ final class WriteDifferentialTest {
                 }
             }
             qemuIo(actions);
-            // with refcounts of one bit it fails, and qemu leaks a cluster
-            if (random.nextInt(3) == 0
-                    && !history.get(0).contains("refcount_bits=1,")
-                    && !history.get(0).contains("refcount_bits=1 ")) {
+            // with refcounts of one bit, or of two where compressed clusters share one, it fails, and qemu leaks a
+            // cluster
+            boolean narrow = history.get(0).matches(".*refcount_bits=[12]\\b.*");
+            if (random.nextInt(3) == 0 && !narrow) {
                 ReferenceTools.runOk("qemu-img", "snapshot", "-c", "before", theirs.toString());
             }
         }
