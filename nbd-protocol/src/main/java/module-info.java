@@ -1,0 +1,7 @@
+/** The NBD wire: messages as values and codecs over buffers. Knows no socket; client and server stand on it. */
+module dev.platter.nbd.protocol {
+    requires transitive dev.platter.core;
+
+    exports dev.platter.nbd.protocol;
+    exports dev.platter.nbd.tls;
+}
