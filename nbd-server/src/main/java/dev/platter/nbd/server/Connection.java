@@ -89,12 +89,12 @@ final class Connection implements Runnable {
                     ? ending()
                     : String.valueOf((first != null ? first : e).getMessage());
         } finally {
-            receiving.end();
-            sending.end();
             if (replies != null) {
                 replies.drop();
             }
             close();
+            receiving.end();
+            sending.end();
             server.ended(this);
             server.listener().disconnected(info(), why);
         }
@@ -180,6 +180,13 @@ final class Connection implements Runnable {
         hangUp();
     }
 
+    /** Ends a connection whose thread never began. */
+    void abandon() {
+        receiving.end();
+        sending.end();
+        hangUp();
+    }
+
     /** Ends the connection from outside, at once. */
     void hangUp() {
         try {
@@ -192,6 +199,8 @@ final class Connection implements Runnable {
     private void close() {
         try {
             if (channel != socket && !receiving.isExpired()) {
+                // TLS says goodbye, which a client that takes nothing would hold up.
+                receiving.within(server.limits().idle().toNanos());
                 channel.close();
             }
             socket.close();

@@ -300,7 +300,14 @@ public final class NbdServer implements Closeable {
         Connection connection = new Connection(this, accepted.incrementAndGet(), channel, address, export);
         Thread thread = daemon(connection, "nbd-client-" + connection.id());
         connections.put(connection, thread);
-        thread.start();
+        try {
+            thread.start();
+        } catch (OutOfMemoryError e) {
+            // This is how the JVM says that there are no more threads.
+            connections.remove(connection);
+            connection.abandon();
+            throw new IOException("no thread for another client", e);
+        }
         if (stopping) {
             connection.hangUp();
         }
