@@ -50,6 +50,9 @@ final class Replies {
      */
     ByteBuffer room(int bytes, int payloadAt) throws IOException {
         if (current.remaining() < bytes) {
+            if (large == null && small.position() > 0) {
+                large = pool.borrow();
+            }
             if (large != null && current == small && large.capacity() - PAGE - small.position() >= bytes) {
                 // The batch grows: what it has moves over, so that it still leaves in one write.
                 large.clear().put(small.flip());

@@ -358,6 +358,8 @@ final class Transmission {
 
     /** Makes the device durable; answers the error if that fails. */
     private int sync() throws IOException {
+        // It takes milliseconds, for which replies that are ready need not wait.
+        replies.flush();
         try {
             device.flush();
             return 0;
@@ -400,6 +402,7 @@ final class Transmission {
 
     /** Works on a range that may be the whole of a huge disk: in slices, given up when the server stops. */
     private int sliced(RangeAction action) throws IOException {
+        replies.flush();
         long end = request.offset() + request.length();
         for (long offset = request.offset(); offset < end; ) {
             long length = Math.min(end - offset, SLICE_BYTES - offset % SLICE_BYTES);
