@@ -92,10 +92,11 @@ final class Connection implements Runnable {
         } catch (ClosedChannelException e) {
             why = ending();
         } catch (IOException | RuntimeException e) {
-            Throwable first = broken.get();
-            why = receiving.isExpired() || sending.isExpired()
+            broken.compareAndSet(null, e);
+            Throwable first = failure();
+            why = receiving.isExpired() || sending.isExpired() || first == null
                     ? ending()
-                    : String.valueOf((first != null ? first : e).getMessage());
+                    : String.valueOf(first.getMessage());
         } finally {
             if (replies != null) {
                 replies.drop();
@@ -186,6 +187,12 @@ final class Connection implements Runnable {
     void fail(Throwable cause) {
         broken.compareAndSet(null, cause);
         hangUp();
+    }
+
+    /** Returns what ended the connection; null if nothing did but a goodbye. */
+    @Nullable
+    Throwable failure() {
+        return broken.get();
     }
 
     /** Ends a connection whose thread never began. */
