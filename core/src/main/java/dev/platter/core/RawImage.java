@@ -116,7 +116,7 @@ final class RawImage extends ForwardingDevice implements DiskImage {
     }
 
     @Override
-    public void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
+    public void dirtyRanges(String bitmap, long from, RangeVisitor visitor) throws IOException {
         throw new DiskImageException(
                 description() + ": there is no bitmap " + Printable.quote(bitmap) + ": raw images have none");
     }
@@ -124,6 +124,16 @@ final class RawImage extends ForwardingDevice implements DiskImage {
     @Override
     public @Nullable DiskImage backing() {
         return null;
+    }
+
+    @Override
+    public List<String> contexts() {
+        return DiskImage.super.contexts();
+    }
+
+    @Override
+    public void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
+        DiskImage.super.status(context, offset, length, visitor);
     }
 
     @Override

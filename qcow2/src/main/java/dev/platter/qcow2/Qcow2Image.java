@@ -416,15 +416,15 @@ final class Qcow2Image implements Qcow2Disk {
     }
 
     @Override
-    public void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
+    public void dirtyRanges(String bitmap, long from, RangeVisitor visitor) throws IOException {
         begin(0, 0);
         if (writer != null) {
-            writer.tables().bitmaps.dirtyRanges(bitmap, writer.tables().changing, visitor);
+            writer.tables().bitmaps.dirtyRanges(bitmap, from, writer.tables().changing, visitor);
             return;
         }
         for (Bitmap candidate : bitmaps) {
             if (candidate.info().name().equals(bitmap)) {
-                candidate.dirtyRanges(header, file, walkBytes, visitor);
+                candidate.dirtyRanges(header, file, walkBytes, from, visitor);
                 return;
             }
         }

@@ -1,15 +1,17 @@
 package dev.platter.nbd.protocol;
 
+import dev.platter.core.BlockStatusSource;
+
 /** The metadata contexts that Platter knows, and their status flags; section "Metadata querying". */
 public final class MetaContexts {
     /** What is allocated and what reads as zeros. */
-    public static final String BASE_ALLOCATION = "base:allocation";
+    public static final String BASE_ALLOCATION = BlockStatusSource.BASE_ALLOCATION;
 
     /** Which layer of a chain of images decides: 0 none, 1 the top one, 2 its backing file ... */
-    public static final String ALLOCATION_DEPTH = "qemu:allocation-depth";
+    public static final String ALLOCATION_DEPTH = BlockStatusSource.ALLOCATION_DEPTH;
 
     /** Begins the context of a dirty bitmap, whose name follows. */
-    public static final String DIRTY_BITMAP = "qemu:dirty-bitmap:";
+    public static final String DIRTY_BITMAP = BlockStatusSource.DIRTY_BITMAP;
 
     /** Of {@link #BASE_ALLOCATION}: nothing is allocated here; a write may run out of space. */
     public static final int STATE_HOLE = 1;
