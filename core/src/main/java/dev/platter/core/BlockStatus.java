@@ -33,6 +33,11 @@ public final class BlockStatus {
         }
     }
 
+    /** Returns whether every device knows that context. */
+    static boolean isOfExtents(String context) {
+        return context.equals(BlockStatusSource.BASE_ALLOCATION) || context.equals(BlockStatusSource.ALLOCATION_DEPTH);
+    }
+
     /** Answers the two contexts that every device knows from its extents. */
     static void ofExtents(
             BlockDevice device, String context, long offset, long length, BlockStatusSource.StatusVisitor visitor)

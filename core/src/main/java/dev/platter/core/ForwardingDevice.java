@@ -47,7 +47,12 @@ public abstract class ForwardingDevice implements BlockDevice, BlockStatusSource
 
     @Override
     public void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
-        BlockStatus.visit(device, context, offset, length, visitor);
+        // Whoever changes the extents has changed what follows from them too.
+        if (BlockStatus.isOfExtents(context)) {
+            BlockStatus.ofExtents(this, context, offset, length, visitor);
+        } else {
+            BlockStatus.visit(device, context, offset, length, visitor);
+        }
     }
 
     @Override

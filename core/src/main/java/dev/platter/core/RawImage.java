@@ -127,16 +127,6 @@ final class RawImage extends ForwardingDevice implements DiskImage {
     }
 
     @Override
-    public List<String> contexts() {
-        return DiskImage.super.contexts();
-    }
-
-    @Override
-    public void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
-        DiskImage.super.status(context, offset, length, visitor);
-    }
-
-    @Override
     public List<DiskImageException> problems() {
         return List.of();
     }

@@ -26,6 +26,7 @@ import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.WritableByteChannel;
 import java.time.Instant;
 import java.util.List;
 import java.util.OptionalLong;
@@ -125,6 +126,17 @@ final class Qcow2Image implements Qcow2Disk {
         } else {
             writer.clusters().read(offset, into);
         }
+    }
+
+    @Override
+    public long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        if (writer != null) {
+            // What a socket holds of a file changes with the file.
+            return Qcow2Disk.super.transferTo(offset, length, to);
+        }
+        begin(offset, length);
+        reader.transferTo(offset, length, to);
+        return length;
     }
 
     @Override

@@ -24,7 +24,7 @@ public record BlockSizes(long minimum, long preferred, long maximumPayload) {
             throw new ProtocolException(
                     "preferred block size " + preferred + " is no power of two from " + Math.max(512, minimum));
         }
-        if (maximumPayload < minimum || maximumPayload != 0xffff_ffffL && maximumPayload % minimum != 0) {
+        if (maximumPayload < minimum || (maximumPayload != 0xffff_ffffL && maximumPayload % minimum != 0)) {
             throw new ProtocolException(
                     "maximum block size " + maximumPayload + " is no multiple of the minimum, " + minimum);
         }

@@ -29,7 +29,7 @@ public sealed interface ExportInfo {
     record Name(String name) implements ExportInfo {
         @Override
         public byte[] bytes() {
-            return text(InfoTypes.NAME, name);
+            return ExportInfo.text(InfoTypes.NAME, name);
         }
     }
 
@@ -37,7 +37,7 @@ public sealed interface ExportInfo {
     record Description(String text) implements ExportInfo {
         @Override
         public byte[] bytes() {
-            return text(InfoTypes.DESCRIPTION, text);
+            return ExportInfo.text(InfoTypes.DESCRIPTION, text);
         }
     }
 

@@ -10,7 +10,7 @@ import java.util.Arrays;
  * @param infoTypes numbers of {@link InfoTypes}, known or not, repeated or not
  */
 @SuppressWarnings("ArrayRecordComponent") // Never given out unguarded, see infoTypes() and equals.
-public record ExportQuery(String name, int[] infoTypes) {
+public record ExportQuery(String name, int... infoTypes) {
 
     /** Makes a query. */
     public ExportQuery(String name, int... infoTypes) {

@@ -1,17 +1,15 @@
 package dev.platter.nbd.protocol;
 
-import dev.platter.core.BlockStatusSource;
-
 /** The metadata contexts that Platter knows, and their status flags; section "Metadata querying". */
 public final class MetaContexts {
     /** What is allocated and what reads as zeros. */
-    public static final String BASE_ALLOCATION = BlockStatusSource.BASE_ALLOCATION;
+    public static final String BASE_ALLOCATION = "base:allocation";
 
     /** Which layer of a chain of images decides: 0 none, 1 the top one, 2 its backing file ... */
-    public static final String ALLOCATION_DEPTH = BlockStatusSource.ALLOCATION_DEPTH;
+    public static final String ALLOCATION_DEPTH = "qemu:allocation-depth";
 
     /** Begins the context of a dirty bitmap, whose name follows. */
-    public static final String DIRTY_BITMAP = BlockStatusSource.DIRTY_BITMAP;
+    public static final String DIRTY_BITMAP = "qemu:dirty-bitmap:";
 
     /** Of {@link #BASE_ALLOCATION}: nothing is allocated here; a write may run out of space. */
     public static final int STATE_HOLE = 1;
@@ -29,7 +27,7 @@ public final class MetaContexts {
      * nothing, or only the beginning {@code dirty-bitmap:}, behind it.
      */
     public static boolean matches(String query, String context) {
-        return query.equals(context) || query.endsWith(":") && context.startsWith(query) && isWildcard(query);
+        return query.equals(context) || (query.endsWith(":") && context.startsWith(query) && isWildcard(query));
     }
 
     private static boolean isWildcard(String query) {

@@ -31,6 +31,9 @@ public final class ReplyHeader {
     private long offset;
     private long length;
 
+    /** Makes a header, to be filled by {@link #take}. */
+    public ReplyHeader() {}
+
     /** Puts a simple reply, without data. */
     public static void putSimple(ByteBuffer into, int error, long cookie) {
         into.putInt(Magic.SIMPLE_REPLY).putInt(error).putLong(cookie);

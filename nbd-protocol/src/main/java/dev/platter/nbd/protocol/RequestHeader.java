@@ -19,6 +19,9 @@ public final class RequestHeader {
     private long offset;
     private long length;
 
+    /** Makes a header, to be filled by {@link #take} or {@link #set}. */
+    public RequestHeader() {}
+
     /** Returns the length on the wire. */
     public static int bytes(boolean extended) {
         return extended ? EXTENDED_BYTES : BYTES;

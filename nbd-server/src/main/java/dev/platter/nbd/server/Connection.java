@@ -7,9 +7,11 @@ import dev.platter.nbd.tls.PeerIdentity;
 import dev.platter.nbd.tls.TlsChannel;
 import dev.platter.nbd.tls.TlsCredentials;
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ByteChannel;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.SocketChannel;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -71,8 +73,14 @@ final class Connection implements Runnable {
                 id, address, identity, exportName, since, requests.get(), bytesRead.get(), bytesWritten.get());
     }
 
-    boolean hasNegotiated() {
-        return negotiated;
+    /** Returns whether what is sent may go from the page cache to the socket; TCP was measured to be slower with that. */
+    boolean sendsPages() {
+        try {
+            return channel instanceof SocketChannel plain
+                    && plain.getLocalAddress() instanceof UnixDomainSocketAddress;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     @Override
@@ -84,10 +92,11 @@ final class Connection implements Runnable {
         } catch (ClosedChannelException e) {
             why = ending();
         } catch (IOException | RuntimeException e) {
-            Throwable first = broken.get();
-            why = receiving.isExpired() || sending.isExpired()
+            broken.compareAndSet(null, e);
+            Throwable first = failure();
+            why = receiving.isExpired() || sending.isExpired() || first == null
                     ? ending()
-                    : String.valueOf((first != null ? first : e).getMessage());
+                    : String.valueOf(first.getMessage());
         } finally {
             if (replies != null) {
                 replies.drop();
@@ -178,6 +187,12 @@ final class Connection implements Runnable {
     void fail(Throwable cause) {
         broken.compareAndSet(null, cause);
         hangUp();
+    }
+
+    /** Returns what ended the connection; null if nothing did but a goodbye. */
+    @Nullable
+    Throwable failure() {
+        return broken.get();
     }
 
     /** Ends a connection whose thread never began. */

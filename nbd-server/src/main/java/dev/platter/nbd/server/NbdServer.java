@@ -89,7 +89,7 @@ public final class NbdServer implements Closeable {
         private final List<DeviceCatalog> catalogs = new ArrayList<>();
         private ServerLimits limits = ServerLimits.defaults();
         private ServerListener listener = ServerListener.NONE;
-        private Authorization authorization = Authorization.everyone();
+        private Authorization authorization = (identity, export) -> true;
         private @Nullable TlsCredentials tls;
         private boolean tlsRequired = true;
         private boolean extendedHeaders;

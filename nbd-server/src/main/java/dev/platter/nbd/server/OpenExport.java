@@ -14,6 +14,7 @@ final class OpenExport {
     private @Nullable BlockDevice device;
     private int holders;
     private int clients;
+    private volatile boolean copies;
 
     OpenExport(Export export) {
         this.export = export;
@@ -57,6 +58,15 @@ final class OpenExport {
 
     synchronized int clients() {
         return clients;
+    }
+
+    /** Returns whether contents are read before they are promised, because sending them unread failed. */
+    boolean copies() {
+        return copies;
+    }
+
+    void copyFromNowOn() {
+        copies = true;
     }
 
     /** Returns the contexts that this export offers, of those that its device knows. */

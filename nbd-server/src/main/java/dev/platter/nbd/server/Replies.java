@@ -1,5 +1,6 @@
 package dev.platter.nbd.server;
 
+import dev.platter.core.BlockDevice;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
@@ -112,6 +113,22 @@ final class Replies {
         }
         current.clear();
         start = 0;
+    }
+
+    /** Sends what was gathered, then a range of a device, with nothing between them. */
+    void transfer(BlockDevice device, long offset, long length) throws IOException {
+        current.flip().position(start);
+        sending.lock();
+        try {
+            write(current);
+            watch.within(idleNanos);
+            device.transferTo(offset, length, channel);
+            watch.off();
+        } finally {
+            sending.unlock();
+            current.clear();
+            start = 0;
+        }
     }
 
     /** Sends something whole, from any thread; see {@link #together}. */

@@ -26,8 +26,10 @@ final class SlowReads {
     private final Replies replies;
     private final Semaphore free;
     private final int most;
+    private final ReadPace pace;
 
-    SlowReads(Connection connection, NbdServer server, BlockDevice device, Answers answers) {
+    SlowReads(Connection connection, NbdServer server, BlockDevice device, Answers answers, ReadPace pace) {
+        this.pace = pace;
         this.connection = connection;
         this.server = server;
         this.device = device;
@@ -100,8 +102,10 @@ final class SlowReads {
                 int before = headed || done == 0 ? header : 0;
                 int piece = Math.min(buffer.capacity() - before, length - done);
                 buffer.clear().limit(before + piece).position(before);
+                long start = System.nanoTime();
                 try {
                     device.read(offset + done, buffer);
+                    pace.note(System.nanoTime() - start, piece);
                 } catch (IOException | RuntimeException e) {
                     failed(e);
                     return;

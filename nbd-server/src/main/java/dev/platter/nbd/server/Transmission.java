@@ -3,6 +3,8 @@ package dev.platter.nbd.server;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Bounds;
 import dev.platter.core.Durability;
+import dev.platter.core.Extent;
+import dev.platter.core.ExtentVisitor;
 import dev.platter.core.ZeroMode;
 import dev.platter.nbd.protocol.CommandFlags;
 import dev.platter.nbd.protocol.Commands;
@@ -23,6 +25,9 @@ final class Transmission {
     /** Payloads longer than this go to the device, or come from it, piece by piece. */
     private static final int PIECE_BYTES = 256 * 1024;
 
+    /** Shorter reads are gathered, which costs less than a system call of their own. */
+    private static final int ZERO_COPY_BYTES = 64 * 1024;
+
     /** What one call may zero, trim or load ahead before it is asked again whether the server still runs. */
     private static final long SLICE_BYTES = 1L << 30;
 
@@ -39,7 +44,11 @@ final class Transmission {
     private final boolean readOnly;
     private final int minimumBlock;
     private final int maximumPayload;
+    private final ReadPace pace = new ReadPace();
     private final RequestHeader request = new RequestHeader();
+    private final boolean zeroCopy;
+    private final ExtentVisitor plainVisitor = this::visitPlain;
+    private boolean plain;
     private @Nullable ByteBuffer scratch;
 
     Transmission(Connection connection, NbdServer server, Agreement agreement, Replies replies) {
@@ -55,7 +64,8 @@ final class Transmission {
         this.readOnly = device.features().readOnly();
         this.minimumBlock = (int) Agreement.blockSizes(device, 1 << 25).minimum();
         this.maximumPayload = server.limits().maximumPayload();
-        this.slow = device.features().slowReads() ? new SlowReads(connection, server, device, answers) : null;
+        this.zeroCopy = readOnly && connection.sendsPages();
+        this.slow = device.features().slowReads() ? new SlowReads(connection, server, device, answers, pace) : null;
     }
 
     /** Returns when the client said goodbye, or hung up between two requests. */
@@ -218,9 +228,12 @@ final class Transmission {
             answers.nothing(request);
             return 0;
         }
-        if (slow != null) {
+        if (slow != null && pace.isSlow()) {
             slow.submit(request);
             return 0;
+        }
+        if (zeroCopy && length >= ZERO_COPY_BYTES && !export.copies() && isPlain(request.offset(), length)) {
+            return transfer(length);
         }
         int most = replies.most(length + answers.readHeaderBytes()) - answers.readHeaderBytes();
         if (length <= most) {
@@ -233,6 +246,40 @@ final class Transmission {
         return readPieces(length, Math.min(most, PIECE_BYTES));
     }
 
+    /** Returns whether the kernel may send a range: nothing in it has to be decoded, and nothing is known to be unreadable. */
+    private boolean isPlain(long offset, int length) {
+        plain = true;
+        try {
+            device.extents(offset, length, plainVisitor);
+        } catch (IOException e) {
+            // The read itself finds the same, and tells the client.
+            return false;
+        }
+        return plain;
+    }
+
+    private boolean visitPlain(long at, long run, int facts, int depth, @Nullable BlockDevice below, long belowOffset) {
+        plain = (facts & (Extent.COMPRESSED | Extent.ENCRYPTED | Extent.UNREADABLE)) == 0;
+        return plain;
+    }
+
+    /**
+     * Lets the kernel send the bytes. The reply promises them all before the first is read: if the disk below then fails, the
+     * connection has to end. From then on this export is read before anything is promised.
+     */
+    private int transfer(int length) throws IOException {
+        int header = answers.readHeaderBytes();
+        ByteBuffer out = replies.room(header, header);
+        answers.putRead(out, request, request.offset(), length, true);
+        try {
+            replies.transfer(device, request.offset(), length);
+        } catch (IOException e) {
+            export.copyFromNowOn();
+            throw e;
+        }
+        return 0;
+    }
+
     private int readWhole(int length) throws IOException {
         int header = answers.readHeaderBytes();
         ByteBuffer out = replies.room(header + length, header);
@@ -240,7 +287,7 @@ final class Transmission {
         int limit = out.limit();
         out.limit(start + header + length).position(start + header);
         try {
-            device.read(request.offset(), out);
+            readPaced(request.offset(), out, length);
         } catch (IOException | RuntimeException e) {
             out.limit(limit).position(start);
             return failed(e);
@@ -262,7 +309,7 @@ final class Transmission {
             int limit = out.limit();
             out.limit(start + header + piece).position(start + header);
             try {
-                device.read(request.offset() + done, out);
+                readPaced(request.offset() + done, out, piece);
             } catch (IOException | RuntimeException e) {
                 out.limit(limit).position(start);
                 if (first || agreement.isStructured()) {
@@ -279,6 +326,16 @@ final class Transmission {
             done += piece;
         }
         return 0;
+    }
+
+    private void readPaced(long offset, ByteBuffer into, int length) throws IOException {
+        if (slow == null) {
+            device.read(offset, into);
+            return;
+        }
+        long start = System.nanoTime();
+        device.read(offset, into);
+        pace.note(System.nanoTime() - start, length);
     }
 
     private int write() throws IOException {
