@@ -178,7 +178,7 @@ final class Handshake {
         }
         boolean zeros = (clientFlags & HandshakeFlags.NO_ZEROES) == 0;
         ByteBuffer answer = ByteBuffer.allocate(zeros ? 134 : 10);
-        answer.putLong(open.size()).putShort((short) Agreement.flags(open, replies));
+        answer.putLong(open.size()).putShort((short) Agreement.flags(open, replies, several(export)));
         connection.send(answer.clear());
         return agreement(export, open, name);
     }
@@ -214,7 +214,7 @@ final class Handshake {
                 information(option, new ExportInfo.Description(export.export().description()));
             }
             information(option, new ExportInfo.Sizes(sizes));
-            information(option, new ExportInfo.Export(open.size(), Agreement.flags(open, replies)));
+            information(option, new ExportInfo.Export(open.size(), Agreement.flags(open, replies, several(export))));
             acknowledge(option);
         } catch (IOException | RuntimeException e) {
             if (go) {
@@ -223,6 +223,10 @@ final class Handshake {
             throw e;
         }
         return go ? agreement(export, open, query.name()) : null;
+    }
+
+    private boolean several(OpenExport export) {
+        return export.export().maximumClients() > 1 && server.limits().connections() > 1;
     }
 
     private Agreement agreement(OpenExport export, BlockDevice open, String name) {

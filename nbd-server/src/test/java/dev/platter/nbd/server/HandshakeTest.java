@@ -93,6 +93,23 @@ class HandshakeTest {
     }
 
     @Test
+    void one_connection_is_not_told_that_there_may_be_several() throws IOException {
+        Export.Builder forOne = Export.named("one").maximumClients(1);
+        server.add(forOne.of(BlockDevices.ofBytes("one", ByteBuffer.allocateDirect(512))));
+        List<ExportInfo> infos = infos(client.option(Options.INFO, new ExportQuery("one").bytes()));
+        assertThat(((ExportInfo.Export) infos.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN).isZero();
+        try (NbdServer single = NbdServer.builder()
+                        .bind(new InetSocketAddress("127.0.0.1", 0))
+                        .export(Export.named("").of(BlockDevices.ofBytes("all", ByteBuffer.allocateDirect(512))))
+                        .limits(ServerLimits.defaults().withConnections(1))
+                        .start();
+                RawClient other = RawClient.greet(single)) {
+            List<ExportInfo> answer = infos(other.option(Options.INFO, new ExportQuery("").bytes()));
+            assertThat(((ExportInfo.Export) answer.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN).isZero();
+        }
+    }
+
+    @Test
     void a_failed_go_leaves_the_handshake_open() throws IOException {
         assertThat(client.ask(Options.GO, new ExportQuery("nope").bytes())).isEqualTo(OptionReplies.ERR_UNKNOWN);
         assertThat(client.ask(Options.GO, new ExportQuery("disk").bytes())).isEqualTo(OptionReplies.ACK);
