@@ -24,6 +24,14 @@ public interface Storage extends Closeable {
     @Nullable
     Path path();
 
+    /**
+     * Returns whether these bytes are a disk as its guest sees it, such as another host exports: then nothing that the guest
+     * wrote decides how it is read, and it is raw unless the caller states another format.
+     */
+    default boolean isDisk() {
+        return false;
+    }
+
     /** Returns whether writes are refused. */
     boolean isReadOnly();
 

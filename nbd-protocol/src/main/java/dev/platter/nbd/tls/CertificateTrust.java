@@ -96,7 +96,9 @@ final class CertificateTrust extends X509ExtendedTrustManager {
     private static void requireNotRevoked(X509Certificate certificate, X509CRL list) throws CertificateException {
         Date next = list.getNextUpdate();
         if (next != null && next.toInstant().isBefore(Instant.now())) {
-            throw refused("The list of revoked certificates is out of date since " + next.toInstant(), BasicReason.UNDETERMINED_REVOCATION_STATUS);
+            throw refused(
+                    "The list of revoked certificates is out of date since " + next.toInstant(),
+                    BasicReason.UNDETERMINED_REVOCATION_STATUS);
         }
         if (list.isRevoked(certificate)) {
             throw refused("The certificate has been revoked", BasicReason.REVOKED);

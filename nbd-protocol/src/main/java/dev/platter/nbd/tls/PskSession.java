@@ -35,7 +35,8 @@ final class PskSession implements TlsSession {
     /** What stands on this side of the protocol. */
     interface Peer {
         /** Returns whose key proved right; null until the handshake is over. */
-        @Nullable String provenIdentity();
+        @Nullable
+        String provenIdentity();
     }
 
     private PskSession(TlsProtocol protocol, Peer peer) {
@@ -170,8 +171,7 @@ final class PskSession implements TlsSession {
 
     private static IOException explained(IOException e) {
         if (e instanceof TlsFatalAlertReceived alert) {
-            return new IOException(
-                    "Received fatal alert: " + AlertDescription.getName(alert.getAlertDescription()), e);
+            return new IOException("Received fatal alert: " + AlertDescription.getName(alert.getAlertDescription()), e);
         }
         if (e instanceof TlsFatalAlert alert) {
             return new IOException(

@@ -152,8 +152,8 @@ final class Handshake {
                     contexts = List.of();
                     setContexts(MetaContextQuery.take(data));
                 }
-                default -> refuse(
-                        option, OptionReplies.ERR_UNSUP, "Unsupported option " + Integer.toUnsignedString(option));
+                default ->
+                    refuse(option, OptionReplies.ERR_UNSUP, "Unsupported option " + Integer.toUnsignedString(option));
             }
         } catch (ProtocolException e) {
             // The whole option was taken, so what follows it can be understood.
@@ -354,7 +354,8 @@ final class Handshake {
      */
     private @Nullable BlockDevice select(String name) throws IOException {
         OpenExport export = server.exports().find(name);
-        if (export == null || !server.authorization().allows(identity, export.export().name())) {
+        if (export == null
+                || !server.authorization().allows(identity, export.export().name())) {
             letGo();
             return null;
         }
@@ -379,11 +380,13 @@ final class Handshake {
     }
 
     private static String unknown(String name) {
-        return "export '" + (name.length() > NAME_SHOWN ? name.substring(0, NAME_SHOWN) + "..." : name) + "' not present";
+        return "export '" + (name.length() > NAME_SHOWN ? name.substring(0, NAME_SHOWN) + "..." : name)
+                + "' not present";
     }
 
     private static String full(OpenExport export) {
-        return export.export() + " has " + export.export().maximumClients() + " clients already, the most that it may have";
+        return export.export() + " has " + export.export().maximumClients()
+                + " clients already, the most that it may have";
     }
 
     private void information(int option, ExportInfo info) throws IOException {

@@ -15,6 +15,7 @@ import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.TransmissionFlags;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -34,7 +35,7 @@ class HandshakeTest {
     @BeforeEach
     void start() throws IOException {
         server = NbdServer.builder()
-                .bind(new InetSocketAddress("127.0.0.1", 0))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .export(Export.named("").of(BlockDevices.ofBytes("default", ByteBuffer.allocateDirect(1 << 20))))
                 .export(Export.named("disk").description("a disk").readOnly().openedBy(() -> {
                     opened.incrementAndGet();
@@ -258,8 +259,7 @@ class HandshakeTest {
     }
 
     private List<String> contexts(int option, String... queries) throws IOException {
-        List<RawClient.OptionReply> replies =
-                client.option(option, new MetaContextQuery("", List.of(queries)).bytes());
+        List<RawClient.OptionReply> replies = client.option(option, new MetaContextQuery("", List.of(queries)).bytes());
         List<String> names = new ArrayList<>();
         for (RawClient.OptionReply reply : replies) {
             if (reply.reply() == OptionReplies.META_CONTEXT) {
