@@ -14,6 +14,8 @@ import dev.platter.core.Storages;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -126,9 +128,12 @@ final class ImageOpener {
             throw new StartFailure("The 'file' block driver requires a file name");
         }
         Path path = Arguments.path(name);
+        if (Files.isDirectory(path)) {
+            throw new StartFailure("Could not open '" + name + "': Is a directory");
+        }
         try {
             return temporary ? overlaid(path, format) : image(path, format, !arguments.readOnly);
-        } catch (java.nio.file.FileSystemException e) {
+        } catch (FileSystemException e) {
             throw new StartFailure("Could not open '" + name + "': " + SystemErrors.text(e));
         }
     }

@@ -38,8 +38,8 @@ final class NbdCommand implements Program {
                 "define a secret, tls-creds-x509, tls-creds-psk, authz-simple or authz-list; can be repeated",
                 "--object");
         Model.value(spec, "ID", "the object that is shown in TLS, which is demanded then", "--tls-creds");
-        Model.value(spec, "ID", "the object that says who is let in", "--tls-authz");
         Model.value(spec, "NAME", "the name that the certificate of a server that is listed is for", "--tls-hostname");
+        Model.value(spec, "ID", "the object that says who is let in", "--tls-authz");
         Model.value(spec, "PATTERN", "accepted, without effect", "-T", "--trace");
         Model.flag(spec, "serve in the background; return when clients can come", "--fork");
         Model.value(spec, "PATH", "write the number of the process to a file", "--pid-file");
