@@ -136,7 +136,7 @@ final class NbdCommand implements Program {
         switch (arguments.task) {
             case HELP -> io.print(Commands.line(spec).getUsageMessage(CommandLine.Help.Ansi.OFF));
             case VERSION -> io.print(Version.text());
-            case LIST -> throw new StartFailure("-L: there is no client here yet");
+            case LIST -> ExportList.print(arguments, io);
             case DISCONNECT ->
                 throw new StartFailure("Cannot open " + arguments.file
                         + ": devices of the kernel need linux-native, which is not there");

@@ -49,10 +49,8 @@ final class WholeSectorsDevice extends ForwardingDevice {
     public void read(long offset, ByteBuffer into) throws IOException {
         int limit = into.limit();
         int inside = (int) inside(offset, into.remaining());
-        if (inside > 0) {
-            device.read(offset, into.limit(into.position() + inside));
-            into.limit(limit);
-        }
+        device.read(Math.min(offset, end), into.limit(into.position() + inside));
+        into.limit(limit);
         while (into.hasRemaining()) {
             into.put((byte) 0);
         }
@@ -62,12 +60,10 @@ final class WholeSectorsDevice extends ForwardingDevice {
     public void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
         long inside = inside(offset, length);
         boolean[] goOn = {true};
-        if (inside > 0) {
-            device.extents(offset, inside, (at, run, facts, depth, below, belowOffset) -> {
-                goOn[0] = visitor.extent(at, run, facts, depth, below, belowOffset);
-                return goOn[0];
-            });
-        }
+        device.extents(Math.min(offset, end), inside, (at, run, facts, depth, below, belowOffset) -> {
+            goOn[0] = visitor.extent(at, run, facts, depth, below, belowOffset);
+            return goOn[0];
+        });
         if (goOn[0] && inside < length) {
             visitor.extent(offset + inside, length - inside, Extent.ALLOCATED | Extent.READS_AS_ZERO, 0, null, -1);
         }
@@ -77,12 +73,10 @@ final class WholeSectorsDevice extends ForwardingDevice {
     public void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
         long inside = inside(offset, length);
         boolean[] goOn = {true};
-        if (inside > 0) {
-            BlockStatus.visit(device, context, offset, inside, (at, run, status) -> {
-                goOn[0] = visitor.status(at, run, status);
-                return goOn[0];
-            });
-        }
+        BlockStatus.visit(device, context, Math.min(offset, end), inside, (at, run, status) -> {
+            goOn[0] = visitor.status(at, run, status);
+            return goOn[0];
+        });
         if (goOn[0] && inside < length) {
             visitor.status(offset + inside, length - inside, context.equals(BASE_ALLOCATION) ? HOLE | ZERO : 0);
         }
@@ -99,32 +93,26 @@ final class WholeSectorsDevice extends ForwardingDevice {
                     description() + ": write at " + offset + " goes beyond the end of the file (" + end + " bytes)",
                     null);
         }
-        if (inside > 0) {
-            device.write(offset, from.limit(from.position() + inside), durability);
-        }
+        device.write(Math.min(offset, end), from.limit(from.position() + inside), durability);
         from.limit(limit).position(limit);
     }
 
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
         long inside = inside(offset, length);
-        if (inside > 0) {
-            device.writeZeroes(offset, inside, mode, durability);
-        }
+        device.writeZeroes(Math.min(offset, end), inside, mode, durability);
     }
 
     @Override
     public void discard(long offset, long length) throws IOException {
         long inside = inside(offset, length);
-        if (inside > 0) {
-            device.discard(offset, inside);
-        }
+        device.discard(Math.min(offset, end), inside);
     }
 
     @Override
     public long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
         long inside = inside(offset, length);
-        long done = inside == 0 ? 0 : device.transferTo(offset, inside, to);
+        long done = device.transferTo(Math.min(offset, end), inside, to);
         if (done < inside) {
             return done;
         }
