@@ -350,7 +350,8 @@ final class Transmission {
             ByteBuffer piece = scratch();
             int done = 0;
             while (done < length) {
-                int bytes = Math.min(piece == null ? Wire.BUFFER_BYTES : piece.capacity(), length - done);
+                int most = piece == null ? Wire.BUFFER_BYTES : piece.capacity();
+                int bytes = pieceBytes(offset + done, length - done, most);
                 if (failure != null) {
                     wire.skip(bytes);
                 } else if (piece == null) {
@@ -366,6 +367,12 @@ final class Transmission {
             }
         }
         return failure == null ? success() : failed(failure);
+    }
+
+    /** Borders of pieces lie where those of clusters do: half a cluster costs more to write than a whole one. */
+    private static int pieceBytes(long offset, int left, int most) {
+        int whole = Integer.highestOneBit(most);
+        return left <= most ? left : whole - (int) (offset % whole);
     }
 
     /** Returns the large buffer of this connection, kept until it is idle; null if all are lent. */

@@ -176,6 +176,16 @@ class TransmissionTest {
     }
 
     @Test
+    void pieces_of_a_long_write_end_where_clusters_do() throws IOException {
+        go(false);
+        client.request(0, Commands.WRITE, 1, 100, 600_000);
+        client.send(ByteBuffer.allocate(600_000));
+        assertThat(simpleError()).isZero();
+        assertThat(device.calls)
+                .containsExactly("write 100 262044 NONE", "write 262144 262144 NONE", "write 524288 75812 NONE");
+    }
+
+    @Test
     void a_durable_write_is_durable_before_its_reply() throws IOException {
         go(false);
         client.request(CommandFlags.FUA, Commands.WRITE, 1, 0, 512);
