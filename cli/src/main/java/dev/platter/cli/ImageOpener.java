@@ -251,7 +251,11 @@ final class ImageOpener {
         }
         String discard = options.take("discard");
         if (discard != null) {
-            unmaps = ImageArguments.discard(discard);
+            try {
+                unmaps = ImageArguments.discard(discard);
+            } catch (StartFailure e) {
+                throw new StartFailure("Invalid discard option");
+            }
         }
         return node(options);
     }

@@ -29,7 +29,7 @@ final class NbdAddress {
         }
         int colon = server.lastIndexOf(':');
         if (colon < 0) {
-            throw new StartFailure("'" + text + "' is no address: nbd:HOST:PORT, nbd:unix:PATH or nbd://HOST is");
+            throw new StartFailure("error parsing address '" + server + "'");
         }
         return tcp(server.substring(0, colon), server.substring(colon + 1), export);
     }

@@ -50,7 +50,7 @@ final class NbdArguments {
     boolean allocationDepth;
     final List<String> bitmaps = new ArrayList<>();
 
-    /** Whether all devices of the image are offered. */
+    /** Whether all devices of the image are offered; then nobody writes. */
     boolean devices;
 
     /** The kernel's device. */
@@ -158,7 +158,11 @@ final class NbdArguments {
             case "--persistent" -> persistent = true;
             case "--verbose" -> verbose = true;
             case "--allocation-depth" -> allocationDepth = true;
-            case "--devices" -> devices = true;
+            case "--devices" -> {
+                // They lie over each other: what one client wrote, the others would not see.
+                devices = true;
+                image.readOnly = true;
+            }
             case "--list" -> list = true;
             case "--disconnect" -> disconnect = true;
             case "--fork" -> fork = true;

@@ -27,7 +27,7 @@ final class NbdCommand implements Program {
         Model.value(spec, "NUM", "export a partition: primary, logical or of a GPT", "-P", "--partition");
         Model.flag(
                 spec,
-                "export every partition and volume of the image too, read-only, by the names of inspect: sda1, vg0/root",
+                "export every partition and volume too, all read-only, by the names of inspect: sda1, vg0/root",
                 "--devices");
         Model.flag(spec, "offer the context qemu:allocation-depth", "-A", "--allocation-depth");
         Model.value(spec, "NAME", "offer a persistent bitmap as a context; can be repeated", "-B", "--bitmap");

@@ -9,6 +9,7 @@ import dev.platter.nbd.server.ServerListener;
 import java.io.Closeable;
 import java.io.IOException;
 import java.net.BindException;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
@@ -87,7 +88,7 @@ final class NbdService implements ServerListener, Closeable {
         NbdServer started = keep(() -> start(server));
         if (arguments.verbose) {
             for (SocketAddress address : started.addresses()) {
-                io.message("listening on " + address);
+                io.message("listening on " + text(address));
             }
         }
         if (arguments.pidFile != null) {
@@ -244,6 +245,12 @@ final class NbdService implements ServerListener, Closeable {
     @Override
     public void acceptFailed(String address, Exception failure) {
         io.message(address + ": accepts no more clients: " + failure.getMessage());
+    }
+
+    private static String text(SocketAddress address) {
+        return address instanceof InetSocketAddress internet
+                ? internet.getAddress().getHostAddress() + ":" + internet.getPort()
+                : address.toString();
     }
 
     private static String from(ClientInfo client) {

@@ -140,6 +140,10 @@ final class ServedImage implements Closeable {
 
     @Override
     public void close() throws IOException {
-        device.close();
+        try {
+            device.flush();
+        } finally {
+            device.close();
+        }
     }
 }

@@ -162,6 +162,18 @@ final class NbdLauncherTest {
     }
 
     @Test
+    void jvmWithoutTheLauncherSaysWhatItLacks() throws IOException {
+        List<String> words = command("-f", "raw", disk);
+        List<String> command = new ArrayList<>(List.of("sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""));
+        command.addAll(words.subList(1, words.size()));
+
+        ToolResult result = ReferenceTools.run(command);
+
+        assertThat(result.exit()).isEqualTo(1);
+        assertThat(result.stderr()).contains("a JVM cannot take the socket that was handed to it");
+    }
+
+    @Test
     void socketsOfAnotherProcessAreNobodysBusiness() throws IOException {
         List<String> command = new ArrayList<>(List.of("env", "LISTEN_PID=1", "LISTEN_FDS=1"));
         command.addAll(command("-f", "raw", "nofile"));

@@ -57,7 +57,7 @@ final class NbdServingTest {
             server.awaitMessage("client 2 is gone");
 
             assertThat(server.isOver()).isFalse();
-            assertThat(server.messages()).doesNotContain("negotiation failed");
+            assertThat(server.messages()).doesNotContain("client 2 is gone:");
             assertThat(size(server.uri())).isEqualTo(MIB);
             server.await().assertExit(0);
         }
@@ -167,7 +167,7 @@ final class NbdServingTest {
             ToolResult write = ReferenceTools.run("qemu-io", "-f", "raw", "-c", "write 0 512", server.uri());
 
             assertThat(write.exit()).isNotZero();
-            assertThat(write.stderr()).contains("read-only");
+            assertThat(write.stderr()).contains("Permission denied");
         }
     }
 
@@ -192,9 +192,9 @@ final class NbdServingTest {
     void snapshotIsServedAsItWas(String choice) throws IOException {
         ReferenceTools.assumeTool("qemu-io");
         Path disk = TempImages.qemu(folder, "a.qcow2", "qcow2", MIB);
-        io(disk.toString(), "qcow2", "write -P 1 0 64k");
+        ioFile(disk.toString(), "qcow2", "write -P 1 0 64k");
         run("qemu-img", "snapshot", "-c", "before", disk.toString());
-        io(disk.toString(), "qcow2", "write -P 2 0 64k");
+        ioFile(disk.toString(), "qcow2", "write -P 2 0 64k");
 
         try (NbdRun server = NbdRun.start(folder, "-l", choice, disk)) {
             readOnly(server.uri(), "read -P 1 0 64k");
@@ -254,7 +254,7 @@ final class NbdServingTest {
         ReferenceTools.assumeTool("qemu-nbd");
         Path sample = sample();
 
-        try (NbdRun server = NbdRun.start(folder, "-t", "--devices", "-r", sample)) {
+        try (NbdRun server = NbdRun.start(folder, "-t", "--devices", sample)) {
             assertThat(run("qemu-nbd", "-L", "-k", server.socket().toString())
                             .stdout()
                             .lines()
@@ -295,7 +295,7 @@ final class NbdServingTest {
     void discardIsIgnoredUnlessAskedFor() throws IOException {
         for (String mode : List.of("ignore", "unmap")) {
             Path disk = TempImages.qemu(folder, mode, "qcow2", MIB);
-            io(disk.toString(), "qcow2", "write -P 1 0 1M");
+            ioFile(disk.toString(), "qcow2", "write -P 1 0 1M");
 
             try (NbdRun server = NbdRun.start(folder, "--discard", mode, disk)) {
                 io(server.uri(), "discard 0 512k");
@@ -311,7 +311,7 @@ final class NbdServingTest {
     @CsvSource({"off, 1024, 1024", "on, 512, 1024", "unmap, 512, 512"})
     void zerosAreDetected(String mode, long dataKib, long hostedKib) throws IOException {
         Path disk = TempImages.qemu(folder, mode, "qcow2", MIB);
-        io(disk.toString(), "qcow2", "write -P 1 0 1M");
+        ioFile(disk.toString(), "qcow2", "write -P 1 0 1M");
 
         try (NbdRun server = NbdRun.start(folder, "--discard=unmap", "--detect-zeroes", mode, disk)) {
             io(server.uri(), "write -P 0 0 512k");
@@ -320,8 +320,8 @@ final class NbdServingTest {
 
         assertThat(mapped(disk, extent -> extent.get("data").asBoolean())).isEqualTo(dataKib * 1024);
         assertThat(mapped(disk, extent -> extent.has("offset"))).isEqualTo(hostedKib * 1024);
-        readOnly(disk.toString(), "qcow2", "read -P 0 0 512k");
-        readOnly(disk.toString(), "qcow2", "read -P 1 512k 512k");
+        readFile(disk.toString(), "qcow2", "read -P 0 0 512k");
+        readFile(disk.toString(), "qcow2", "read -P 1 512k 512k");
     }
 
     @Test
@@ -332,7 +332,7 @@ final class NbdServingTest {
             assertThat(size(server.uri())).isEqualTo(1024);
             io(server.uri(), "write -P 0 512 512", "read -P 0 512 512");
             assertThat(ReferenceTools.run("qemu-io", "-f", "raw", "-c", "write -P 1 512 512", server.uri())
-                            .stderr())
+                            .stdout())
                     .contains("No space left");
         }
 
@@ -358,7 +358,7 @@ final class NbdServingTest {
     @Test
     void chainInTheImagesOwnFolderIsFollowed() throws IOException {
         Path base = TempImages.qemu(folder, "base.qcow2", "qcow2", MIB);
-        io(base.toString(), "qcow2", "write -P 5 0 64k");
+        ioFile(base.toString(), "qcow2", "write -P 5 0 64k");
         run(
                 "qemu-img",
                 "create",
@@ -528,7 +528,7 @@ final class NbdServingTest {
         io(List.of("qemu-io", "-f", "raw"), uri, commands);
     }
 
-    private static void io(String file, String format, String command) throws IOException {
+    private static void ioFile(String file, String format, String command) throws IOException {
         io(List.of("qemu-io", "-f", format), file, command);
     }
 
@@ -536,7 +536,7 @@ final class NbdServingTest {
         io(List.of("qemu-io", "-r", "-f", "raw"), uri, command);
     }
 
-    private static void readOnly(String file, String format, String command) throws IOException {
+    private static void readFile(String file, String format, String command) throws IOException {
         io(List.of("qemu-io", "-r", "-f", format), file, command);
     }
 
