@@ -57,7 +57,7 @@ final class ConvertCommand implements Command {
         Model.flag(spec, "copy the persistent bitmaps too", "--bitmaps");
         Model.flag(spec, "with --bitmaps: leave out those that are in use", "--skip-broken-bitmaps");
         Model.flag(spec, "accepted, without effect: the system decides how it copies", "-C");
-        CacheModes.add(spec, "-t", "-T");
+        CacheModes.addForNewFile(spec, "-t", "-T");
         Model.flag(spec, "overwrite a file of that name", "--force");
         ReadingOptions.add(spec);
         Model.parameters(
@@ -157,16 +157,22 @@ final class ConvertCommand implements Command {
         requireCompressible(arguments, qcow2, asked);
         if (arguments.has("-n")) {
             boolean zeroed = arguments.has("--target-is-zero");
-            OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
+            OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io)).toBuilder()
+                    .flushes(CacheModes.isDurable(arguments, "-t", true))
+                    .build();
             copy(from, file, options, qcow2, copier(from, zeroed, overlay, arguments), arguments, io);
             return;
         }
+        // What is replaced is lost with the power if what replaces it has not reached the disk.
+        boolean durable = CacheModes.isDurable(arguments, "-t", Files.exists(file));
         try (PartFile part = PartFile.create(file, arguments.has("--force"))) {
             create(part.path(), qcow2, asked, from.size());
-            OpenOptions ours =
-                    OpenOptions.builder().references(ReferencePolicy.all()).build();
+            OpenOptions ours = OpenOptions.builder()
+                    .references(ReferencePolicy.all())
+                    .flushes(durable)
+                    .build();
             copy(from, part.path(), ours, qcow2, copier(from, !overlay, overlay, arguments), arguments, io);
-            part.commit();
+            part.commit(durable);
         }
     }
 

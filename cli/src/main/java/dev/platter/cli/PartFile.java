@@ -87,7 +87,12 @@ final class PartFile implements Closeable {
     }
 
     /** Gives the file its name, durably. Its bytes must be durable by now. */
-    synchronized void commit() throws IOException {
+    void commit() throws IOException {
+        commit(true);
+    }
+
+    /** Gives the file its name. */
+    synchronized void commit(boolean durably) throws IOException {
         if (finished) {
             throw new FileSystemException(target.toString(), null, "was not written: interrupted");
         }
@@ -97,7 +102,9 @@ final class PartFile implements Closeable {
             link();
         }
         finished = true;
-        syncFolder();
+        if (durably) {
+            syncFolder();
+        }
     }
 
     /** The name is durable only with its folder. */
