@@ -24,11 +24,11 @@ record ImageWriter(
         Qcow2Header header = opening.header;
         HostFile file = opening.file;
         HostFile dataFile = opening.dataFile;
-        MetadataMap metadata = new MetadataMap(file.name());
+        MetadataMap metadata = new MetadataMap(file.name(), header.clusterBits());
         HeaderFields fields = new HeaderFields(file);
         metadata.put(0, MetadataMap.Kind.HEADER);
         Allocator allocator = Allocator.open(header, file, fields, metadata);
-        new MetadataWalk(header, file, allocator).claim(opening.snapshots, opening.bitmaps);
+        new MetadataWalk(header, file, metadata).claim(opening.snapshots, opening.bitmaps);
         new CutOff(opening).refuse(mapper, allocator);
         BitmapTables bitmapTables =
                 new BitmapTables(header, file, allocator, !opening.bitmaps.isEmpty(), opening.options.onWarning());

@@ -318,7 +318,7 @@ final class Qcow2Image implements Qcow2Disk {
     void expandZeros() throws IOException {
         writer().expansion().expand();
         if (!snapshots.isEmpty()) {
-            changeSnapshots(edit -> edit.expandZeros(snapshots, backing != null));
+            changeSnapshots(edit -> edit.expandZeros(snapshots, backing != null, done -> {}));
         }
     }
 

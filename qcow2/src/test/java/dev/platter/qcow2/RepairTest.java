@@ -194,7 +194,8 @@ final class RepairTest {
     private static void leak(CrashStorage storage, Random random) throws IOException {
         Qcow2Header header = Qcow2Header.read(storage);
         HostFile file = new HostFile(storage, header.clusterSize(), OpenOptions.defaults());
-        Allocator allocator = Allocator.open(header, file, new HeaderFields(file), new MetadataMap("leaking.qcow2"));
+        Allocator allocator = Allocator.open(
+                header, file, new HeaderFields(file), new MetadataMap("leaking.qcow2", header.clusterBits()));
         for (int i = 1 + random.nextInt(20); i > 0; i--) {
             long cluster = allocator.allocate(1);
             file.writeZeros(cluster << header.clusterBits(), header.clusterSize());
