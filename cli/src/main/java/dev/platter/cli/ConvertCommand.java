@@ -266,7 +266,7 @@ final class ConvertCommand implements Command {
                 throw new UsageException("the target has " + to.size() + " bytes, the source " + from.size());
             }
             BlockDevice target = arguments.has("-c") ? ((Qcow2Disk) to).compressing() : to;
-            copyShown(from, target, copier, arguments, io);
+            copyShown(target, copier, arguments, io);
             if (arguments.has("--bitmaps") && from instanceof DiskImage source && to instanceof Qcow2Disk disk) {
                 Qcow2.copyBitmaps(source, disk);
             }
@@ -274,14 +274,11 @@ final class ConvertCommand implements Command {
         }
     }
 
-    private static void copyShown(BlockDevice from, BlockDevice to, Copier copier, Arguments arguments, Stdio io)
-            throws IOException {
-        if (!arguments.has("-p") && (arguments.has("--quiet") || !io.isErrorTerminal())) {
-            copier.onProgress(RateLimit.of(arguments, (done, total) -> true)).to(to);
-            return;
-        }
-        try (ProgressView view = new ProgressView("convert", from.size())) {
-            copier.onProgress(RateLimit.of(arguments, view)).to(to);
-        }
+    private static void copyShown(BlockDevice to, Copier copier, Arguments arguments, Stdio io) throws IOException {
+        boolean bar = !arguments.has("--quiet") && (arguments.has("-p") || io.isErrorTerminal());
+        Progress.show(
+                bar,
+                "convert",
+                progress -> copier.onProgress(RateLimit.of(arguments, progress)).to(to));
     }
 }
