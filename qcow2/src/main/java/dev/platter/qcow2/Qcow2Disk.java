@@ -61,6 +61,15 @@ public interface Qcow2Disk extends DiskImage {
     void addBitmap(String name, long granularity, boolean enabled) throws IOException;
 
     /**
+     * Deletes the first internal snapshot that has a name, as {@code qemu-img snapshot -d} does, which knows no ids: one may
+     * be the name of another snapshot.
+     *
+     * @throws DiskImageException if none has that name
+     * @throws BlockIOException of kind {@code BUSY} if it is open
+     */
+    void deleteSnapshotNamed(String name) throws IOException;
+
+    /**
      * Deletes a bitmap, also one that is in use.
      *
      * @throws DiskImageException if there is none of that name, as in all that follow
