@@ -85,6 +85,32 @@ final class QemuCommandsTest extends JudgedByQemu {
         assertThat(specific(ours)).isEqualTo(specific(theirs));
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "-p -o compat=0.10",
+                "-p -q -o refcount_bits=1",
+                "-p -o lazy_refcounts=on",
+                "--force -o refcount_bits=64",
+                "-t unsafe -o compat=1.1",
+                "-t none -p -o lazy_refcounts=off,size=3M"
+            })
+    void amendTakesTheOptionsOfQemu(String line) throws IOException {
+        Path ours = TempImages.qemu(folder, "ours.qcow2", "qcow2", 2 * MIB);
+        qemuIo(ours, "write -P 7 64k 200k", "write -z 1M 64k");
+        ReferenceTools.runOk("qemu-img", "snapshot", "-c", "s", ours.toString());
+        Path theirs = Files.copy(ours, folder.resolve("theirs.qcow2"));
+
+        Cli run = Cli.run((Object[]) ("amend " + line + " " + ours).split(" ", -1));
+        ToolResult reference = qemu(("amend " + line + " " + theirs).split(" ", -1));
+
+        run.assertExit(reference.exit());
+        assertThat(run.out()).isEmpty();
+        assertClean(ours);
+        assertThat(specific(ours)).isEqualTo(specific(theirs));
+        ReferenceTools.runOk("qemu-img", "compare", ours.toString(), theirs.toString());
+    }
+
     @Test
     void amendRefusesWhatQemuRefuses() throws IOException {
         Path image = TempImages.qemu(folder, "a.qcow2", "qcow2", MIB);

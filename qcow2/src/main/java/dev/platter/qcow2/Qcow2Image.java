@@ -3,6 +3,7 @@ package dev.platter.qcow2;
 import com.google.common.collect.ConcurrentHashMultiset;
 import com.google.common.collect.Multiset;
 import com.google.common.io.Closer;
+import com.google.common.math.LongMath;
 import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
@@ -30,6 +31,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image. */
@@ -334,11 +336,16 @@ final class Qcow2Image implements Qcow2Disk {
         }
     }
 
-    /** Takes entries that say zero out of all tables: version 2 of the format has none. */
-    void expandZeros() throws IOException {
-        writer().expansion().expand();
+    /**
+     * Takes entries that say zero out of all tables: version 2 of the format has none.
+     *
+     * @param walked told how many bytes of the disk and of those of all snapshots were gone through
+     */
+    void expandZeros(LongConsumer walked) throws IOException {
+        writer().expansion().expand(walked);
         if (!snapshots.isEmpty()) {
-            changeSnapshots(edit -> edit.expandZeros(snapshots, backing != null, done -> {}));
+            changeSnapshots(edit -> edit.expandZeros(
+                    snapshots, backing != null, at -> walked.accept(LongMath.saturatedAdd(header.size(), at))));
         }
     }
 
