@@ -246,6 +246,54 @@ final class QemuCommandsTest extends JudgedByQemu {
     }
 
     @Test
+    void newRawImageHasTheHolesThatQemuMakes() throws IOException {
+        byte[] bytes = new byte[4 * MIB];
+        for (int at = 0; at < bytes.length; at += 32 << 10) {
+            bytes[at + 5000] = 1;
+        }
+        Path raw = TempImages.raw(folder, "a.raw", bytes);
+        Path ours = folder.resolve("ours.raw");
+        Path cut = folder.resolve("cut.raw");
+        Path theirs = TempImages.qemuConvert(raw, "theirs.raw", "raw");
+
+        Cli.run("convert", "-f", "raw", raw, ours).assertExit(0);
+        Cli.run("dd", "-f", "raw", "if=" + raw, "of=" + cut).assertExit(0);
+
+        assertThat(ours).hasBinaryContent(bytes);
+        assertThat(cut).hasBinaryContent(bytes);
+        // what the file system needs to remember the holes counts too
+        assertThat(allocated(ours)).isLessThan(allocated(theirs) + (64 << 10)).isLessThan(bytes.length / 4);
+        assertThat(allocated(cut)).isLessThan(allocated(theirs) + (64 << 10));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"512", "4k", "16k", "64k", "2M"})
+    void newQcow2ImageHasAsManyClustersAsThatOfQemu(String clusterSize) throws IOException {
+        byte[] bytes = new byte[4 * MIB];
+        for (int at = 0; at < bytes.length; at += 48 << 10) {
+            bytes[at + 5000] = 1;
+        }
+        Path raw = TempImages.raw(folder, "a.raw", bytes);
+        Path ours = folder.resolve("ours.qcow2");
+        Path theirs = TempImages.qemuConvert(raw, "theirs.qcow2", "qcow2", "-o", "cluster_size=" + clusterSize);
+
+        Cli.run("convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=" + clusterSize, raw, ours)
+                .assertExit(0);
+
+        assertClean(ours);
+        assertThat(counts(ours).path("allocated-clusters"))
+                .isEqualTo(counts(theirs).path("allocated-clusters"));
+        assertThat(allocated(ours)).isLessThan(allocated(theirs) + (64 << 10));
+    }
+
+    private static long allocated(Path image) throws IOException {
+        return ReferenceTools.runOk("qemu-img", "info", "--output=json", image.toString())
+                .json()
+                .path("actual-size")
+                .asLong();
+    }
+
+    @Test
     void damagedSectorsAreSalvagedAsZeros() throws IOException {
         Path image = folder.resolve("a.qcow2");
         Path raw = TempImages.raw(folder, "a.raw", TestBytes.of(0, MIB));
