@@ -37,6 +37,7 @@ final class BitmapCommandTest extends JudgedByQemu {
         both("--add", "--disable", "--merge", "a", "--merge", "b", "c");
         write(1);
         both("--remove", "--add", "--disable", "a");
+        both("--remove", "--add", "--remove", "--add", "--disable", "a");
         both("--enable", "a");
         both("--clear", "b");
 
