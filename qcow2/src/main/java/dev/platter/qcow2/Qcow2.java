@@ -59,6 +59,9 @@ public final class Qcow2 {
             if (options.preallocation() != CreateOptions.Preallocation.OFF) {
                 preallocate(file, options);
             }
+            if (!existed) {
+                Storages.syncFolder(file);
+            }
             done = true;
         } finally {
             if (!done && !existed) {
@@ -75,6 +78,7 @@ public final class Qcow2 {
         try (Storage storage = Storages.open(file, true)) {
             storage.setSize(options.size());
             storage.flush();
+            Storages.syncFolder(file);
             done = true;
         } finally {
             if (!done) {
