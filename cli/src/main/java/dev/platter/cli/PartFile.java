@@ -1,15 +1,14 @@
 package dev.platter.cli;
 
+import dev.platter.core.Storages;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -103,25 +102,7 @@ final class PartFile implements Closeable {
         }
         finished = true;
         if (durably) {
-            syncFolder();
-        }
-    }
-
-    /** The name is durable only with its folder. */
-    private void syncFolder() throws IOException {
-        Path folder = target.toAbsolutePath().getParent();
-        if (folder == null) {
-            return;
-        }
-        FileChannel channel;
-        try {
-            channel = FileChannel.open(folder, StandardOpenOption.READ);
-        } catch (IOException e) {
-            // Windows opens no folders
-            return;
-        }
-        try (channel) {
-            channel.force(true);
+            Storages.syncFolder(target);
         }
     }
 
