@@ -1,11 +1,12 @@
 package dev.platter.core;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** An opened disk image: the bytes its guest sees, and what the format knows besides. */
-public interface DiskImage extends BlockDevice {
+public interface DiskImage extends BlockDevice, BlockStatusSource {
 
     /** Returns what the image says of itself. */
     ImageInfo info();
@@ -30,7 +31,42 @@ public interface DiskImage extends BlockDevice {
      *
      * @throws DiskImageException if there is no such bitmap, or it cannot be trusted: in use, or out of date
      */
-    void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException;
+    default void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
+        dirtyRanges(bitmap, 0, visitor);
+    }
+
+    /**
+     * Calls {@code visitor} for the dirty ranges of a persistent bitmap from some place on, ascending, neighbours merged.
+     * The first may begin before that place.
+     *
+     * @param from first byte that is asked about, 0 or more
+     * @throws DiskImageException if there is no such bitmap, or it cannot be trusted: in use, or out of date
+     */
+    void dirtyRanges(String bitmap, long from, RangeVisitor visitor) throws IOException;
+
+    /** Returns the contexts of every device, and one for each bitmap that can be trusted. */
+    @Override
+    default List<String> contexts() {
+        List<String> contexts = new ArrayList<>(List.of(BASE_ALLOCATION, ALLOCATION_DEPTH));
+        for (BitmapInfo bitmap : bitmaps()) {
+            if (!bitmap.inUse()) {
+                contexts.add(DIRTY_BITMAP + bitmap.name());
+            }
+        }
+        return contexts;
+    }
+
+    @Override
+    default void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
+        if (context.startsWith(DIRTY_BITMAP)) {
+            Bounds.check(this, offset, length);
+            DirtyStatus status = new DirtyStatus(offset, length, visitor);
+            dirtyRanges(context.substring(DIRTY_BITMAP.length()), offset, status);
+            status.finish();
+        } else {
+            BlockStatus.ofExtents(this, context, offset, length, visitor);
+        }
+    }
 
     /** Returns the image below, or null if there is none or it could not be opened; {@link #problems()} says why. */
     @Nullable

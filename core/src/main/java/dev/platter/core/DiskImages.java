@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Opens disk images. The format is what the caller states, or what the first bytes say. What is stated to be raw is
  * never looked at; a file that begins as a known format and cannot be opened is damaged, never raw; and a known container
- * that cannot be read is named, never raw either.
+ * that cannot be read is named, never raw either. What {@linkplain Storage#isDisk() is a disk already} is raw unless another
+ * format is stated, whatever its guest wrote to its beginning.
  */
 public final class DiskImages {
     private static final Services<DiskImageFormat> FORMATS = new Services<>(DiskImageFormat.class);
@@ -82,10 +83,11 @@ public final class DiskImages {
     }
 
     static DiskImage open(Storage storage, OpenOptions options, ReferenceResolver references) throws IOException {
-        return chooseFormat(storage, options.format()).open(storage, references, options);
+        return chooseFormat(storage, options).open(storage, references, options);
     }
 
-    private static DiskImageFormat chooseFormat(Storage storage, @Nullable String stated) throws IOException {
+    private static DiskImageFormat chooseFormat(Storage storage, OpenOptions options) throws IOException {
+        String stated = options.format();
         if (stated != null) {
             for (DiskImageFormat format : FORMATS.all()) {
                 if (format.name().equals(stated)) {
@@ -97,7 +99,12 @@ public final class DiskImages {
         }
         ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
         storage.read(0, head);
-        DiskImageFormat claimed = claiming(head.flip());
+        head.flip();
+        if (storage.isDisk()) {
+            warnOfFormat(storage, head, options);
+            return new RawFormat();
+        }
+        DiskImageFormat claimed = claiming(head);
         if (claimed != null) {
             return claimed;
         }
@@ -107,6 +114,18 @@ public final class DiskImages {
                     + ", which cannot be read; to read its bytes as they are, state the format raw (-f raw)");
         }
         return new RawFormat();
+    }
+
+    private static void warnOfFormat(Storage storage, ByteBuffer head, OpenOptions options) {
+        String format = formatOf(head);
+        if (format != null) {
+            options.onWarning()
+                    .accept(new Warning(
+                            0,
+                            storage.name() + ": this begins as " + format + " and is shown as the raw disk that it is;"
+                                    + " if the server exports the bytes of the file itself, state its format"
+                                    + " (--format=" + format + ")"));
+        }
     }
 
     private static @Nullable DiskImageFormat claiming(ByteBuffer head) {

@@ -9,6 +9,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -196,6 +197,32 @@ final class FileStorage implements Storage {
                 throw failed("read of " + into.remaining() + " at " + (offset + (into.position() - start)), e);
             }
         }
+    }
+
+    @Override
+    public long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        if (writable) {
+            return 0;
+        }
+        long done = 0;
+        while (done < length) {
+            FileChannel current = usable();
+            try {
+                long sent = current.transferTo(offset + done, length - done, to);
+                if (sent <= 0) {
+                    return done;
+                }
+                done += sent;
+            } catch (ClosedByInterruptException e) {
+                throw e;
+            } catch (ClosedChannelException e) {
+                if (current.isOpen()) {
+                    throw e; // it was the other one
+                }
+                reopen(current);
+            }
+        }
+        return done;
     }
 
     @Override

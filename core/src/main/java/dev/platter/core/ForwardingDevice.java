@@ -3,9 +3,10 @@ package dev.platter.core;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
+import java.util.List;
 
 /** Passes every call on to another device. Base for devices that change one thing. */
-public abstract class ForwardingDevice implements BlockDevice {
+public abstract class ForwardingDevice implements BlockDevice, BlockStatusSource {
     /** What the calls are passed to. */
     protected final BlockDevice device;
 
@@ -37,6 +38,21 @@ public abstract class ForwardingDevice implements BlockDevice {
     @Override
     public void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
         device.extents(offset, length, visitor);
+    }
+
+    @Override
+    public List<String> contexts() {
+        return BlockStatus.contexts(device);
+    }
+
+    @Override
+    public void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
+        // Whoever changes the extents has changed what follows from them too.
+        if (BlockStatus.isOfExtents(context)) {
+            BlockStatus.ofExtents(this, context, offset, length, visitor);
+        } else {
+            BlockStatus.visit(device, context, offset, length, visitor);
+        }
     }
 
     @Override

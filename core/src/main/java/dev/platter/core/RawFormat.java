@@ -22,6 +22,7 @@ public final class RawFormat implements DiskImageFormat {
 
     @Override
     public DiskImage open(Storage storage, ReferenceResolver references, OpenOptions options) throws IOException {
-        return new RawImage(storage, options.writable() && options.format() == null);
+        boolean foundOut = options.format() == null && !storage.isDisk();
+        return new RawImage(storage, options.writable() && foundOut);
     }
 }

@@ -116,7 +116,7 @@ final class RawImage extends ForwardingDevice implements DiskImage {
     }
 
     @Override
-    public void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
+    public void dirtyRanges(String bitmap, long from, RangeVisitor visitor) throws IOException {
         throw new DiskImageException(
                 description() + ": there is no bitmap " + Printable.quote(bitmap) + ": raw images have none");
     }

@@ -3,9 +3,10 @@ package dev.platter.core;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
+import java.util.List;
 
 /** Another device without its ability to write. */
-final class ReadOnlyView extends ViewDevice {
+final class ReadOnlyView extends ViewDevice implements BlockStatusSource {
     private final BlockDevice base;
 
     ReadOnlyView(BlockDevice base) {
@@ -40,6 +41,17 @@ final class ReadOnlyView extends ViewDevice {
                 offset,
                 length,
                 (at, run, facts, depth, below, belowOffset) -> visitor.extent(at, run, facts, depth, base, at));
+    }
+
+    @Override
+    public List<String> contexts() {
+        return BlockStatus.contexts(base);
+    }
+
+    @Override
+    public void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
+        begin(offset, length);
+        BlockStatus.visit(base, context, offset, length, visitor);
     }
 
     @Override

@@ -3,9 +3,10 @@ package dev.platter.core;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
+import java.util.List;
 
 /** A contiguous part of another device. */
-class SliceDevice extends ViewDevice {
+class SliceDevice extends ViewDevice implements BlockStatusSource {
     private final BlockDevice base;
     private final long start;
     private final long size;
@@ -76,6 +77,18 @@ class SliceDevice extends ViewDevice {
                 start + offset,
                 length,
                 (at, run, facts, depth, below, belowOffset) -> visitor.extent(at - start, run, facts, depth, base, at));
+    }
+
+    @Override
+    public List<String> contexts() {
+        return BlockStatus.contexts(base);
+    }
+
+    @Override
+    public void status(String context, long offset, long length, StatusVisitor visitor) throws IOException {
+        begin(offset, length);
+        BlockStatus.visit(
+                base, context, start + offset, length, (at, run, status) -> visitor.status(at - start, run, status));
     }
 
     @Override

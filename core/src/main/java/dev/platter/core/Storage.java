@@ -3,6 +3,7 @@ package dev.platter.core;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +23,14 @@ public interface Storage extends Closeable {
     /** Returns the file that this is, against which relative names in it are resolved; null where it is none. */
     @Nullable
     Path path();
+
+    /**
+     * Returns whether these bytes are a disk as its guest sees it, such as another host exports: then nothing that the guest
+     * wrote decides how it is read, and it is raw unless the caller states another format.
+     */
+    default boolean isDisk() {
+        return false;
+    }
 
     /** Returns whether writes are refused. */
     boolean isReadOnly();
@@ -47,6 +56,19 @@ public interface Storage extends Closeable {
      * @throws BlockIOException if the medium cannot be read there: a bad sector
      */
     int read(long offset, ByteBuffer into) throws IOException;
+
+    /**
+     * Hands bytes to a channel without copying them through this process, where that can be done: by {@code sendfile}. What
+     * was sent to a socket but not yet taken from it changes when the file does, so only read-only storages do it.
+     *
+     * @param offset first byte, 0 or more
+     * @param length bytes that are wanted
+     * @param to blocking
+     * @return bytes that went, from the first on; fewer than asked where the storage ends, 0 where they have to be copied
+     */
+    default long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        return 0;
+    }
 
     /**
      * Writes all of {@code from}; the storage grows where it can.

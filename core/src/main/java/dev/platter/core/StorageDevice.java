@@ -2,6 +2,7 @@ package dev.platter.core;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 
 /**
  * A storage as a device of the size that it had when it was opened: the bottom of every stack. Closing it closes the
@@ -47,6 +48,13 @@ final class StorageDevice extends ViewDevice {
         if (length > 0) {
             storage.extents(offset, length, visitor);
         }
+    }
+
+    @Override
+    public long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        begin(offset, length);
+        long sent = storage.transferTo(offset, length, to);
+        return sent == length ? length : sent + Transfers.copyTo(this, offset + sent, length - sent, to);
     }
 
     @Override

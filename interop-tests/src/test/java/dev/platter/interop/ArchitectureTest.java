@@ -28,6 +28,8 @@ class ArchitectureTest {
     private static final String PREFIX = "dev.platter.";
     private static final String CORE = PREFIX + "core";
     private static final String INSPECT = PREFIX + "inspect";
+    private static final String NBD = PREFIX + "nbd.";
+    private static final String NBD_PROTOCOL = NBD + "protocol";
     /** What may know the front door. */
     private static final Set<String> ABOVE_INSPECT = Set.of(PREFIX + "cli", PREFIX + "benchmarks", PREFIX + "examples");
 
@@ -79,7 +81,10 @@ class ArchitectureTest {
                         PREFIX + "partition",
                         PREFIX + "lvm",
                         PREFIX + "filesystem",
-                        PREFIX + "testkit");
+                        PREFIX + "testkit",
+                        NBD_PROTOCOL,
+                        NBD + "client",
+                        NBD + "server");
     }
 
     @Test
@@ -90,8 +95,24 @@ class ArchitectureTest {
     @Test
     void readersKnowCoreAndNoSibling() {
         for (String module : modules.keySet()) {
-            if (!module.equals(CORE) && !module.equals(INSPECT) && !ABOVE_INSPECT.contains(module)) {
+            if (!module.equals(CORE)
+                    && !module.equals(INSPECT)
+                    && !ABOVE_INSPECT.contains(module)
+                    && !isNbdEnd(module)) {
                 assertThat(requiredBy(module)).as(module).containsExactly(CORE);
+            }
+        }
+    }
+
+    private static boolean isNbdEnd(String module) {
+        return module.startsWith(NBD) && !module.equals(NBD_PROTOCOL);
+    }
+
+    @Test
+    void bothEndsOfNbdKnowTheProtocolAndNotEachOther() {
+        for (String module : modules.keySet()) {
+            if (isNbdEnd(module)) {
+                assertThat(requiredBy(module)).as(module).contains(NBD_PROTOCOL).isSubsetOf(CORE, NBD_PROTOCOL);
             }
         }
     }
@@ -106,7 +127,8 @@ class ArchitectureTest {
     @Test
     void everyModuleExportsItsOnePackageAndNothingElse() {
         modules.forEach((name, module) -> {
-            if (!ABOVE_INSPECT.contains(name)) {
+            // TLS is another matter than the wire, and both ends need both.
+            if (!ABOVE_INSPECT.contains(name) && !name.equals(NBD_PROTOCOL)) {
                 assertThat(module.descriptor().exports())
                         .as(name)
                         .singleElement()

@@ -165,13 +165,16 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
         return Qcow2Check.clustersOf(Qcow2Check.clustersOf(size, granularityBits), clusterBits + 3);
     }
 
-    /** Calls the visitor for each dirty range; see {@link dev.platter.core.DiskImage#dirtyRanges}. */
-    void dirtyRanges(Qcow2Header header, HostFile file, long walkBytes, RangeVisitor visitor) throws IOException {
+    /** Calls the visitor for each dirty range from some place on; see {@link dev.platter.core.DiskImage#dirtyRanges}. */
+    void dirtyRanges(Qcow2Header header, HostFile file, long walkBytes, long from, RangeVisitor visitor)
+            throws IOException {
         requireUsable(file);
         requireTable(header, file, clusters(header));
-        TableReader table = new TableReader(file, "bitmap table", tableOffset, tableSize * Long.BYTES);
+        long skipped = Math.min(firstCluster(header, from), tableSize) * Long.BYTES;
+        TableReader table =
+                new TableReader(file, "bitmap table", tableOffset + skipped, tableSize * Long.BYTES - skipped);
         long[] loadable = {walkBytes};
-        visitRanges(header, visitor, (index, bytes, data) -> {
+        visitRanges(header, from, visitor, (index, bytes, data) -> {
             long at = table.offset();
             long entry = table.next(Long.BYTES).getLong(0);
             if (L2Entry.offset(entry) != 0) {
@@ -228,13 +231,18 @@ record Bitmap(long entryOffset, long tableOffset, long tableSize, int granularit
         return Bits.SOME;
     }
 
-    /** Calls the visitor for each dirty range. */
-    void visitRanges(Qcow2Header header, RangeVisitor visitor, BitSource source) throws IOException {
+    /** Returns which cluster of bits holds that of a byte of the disk. */
+    private long firstCluster(Qcow2Header header, long from) {
+        return (from >>> granularityBits) / (header.clusterSize() * 8L);
+    }
+
+    /** Calls the visitor for each dirty range from the cluster of bits on that holds the bit of {@code from}. */
+    void visitRanges(Qcow2Header header, long from, RangeVisitor visitor, BitSource source) throws IOException {
         long bits = Qcow2Check.clustersOf(header.size(), granularityBits);
         long bitsPerCluster = header.clusterSize() * 8L;
         RangeMerger merger = new RangeMerger(header.size(), visitor);
         ByteBuffer data = ByteBuffer.allocate(header.clusterSize()).order(ByteOrder.LITTLE_ENDIAN);
-        for (long i = 0; i < clusters(header) && !merger.stopped; i++) {
+        for (long i = firstCluster(header, from); i < clusters(header) && !merger.stopped; i++) {
             long first = i * bitsPerCluster;
             long last = Math.min(bits, first + bitsPerCluster);
             switch (source.load(i, (int) ((last - first + 7) / 8), data)) {

@@ -377,11 +377,11 @@ final class BitmapWriter {
     }
 
     /**
-     * Calls the visitor for each dirty range, what was recorded but now included.
+     * Calls the visitor for each dirty range from some place on, what was recorded but now included.
      *
      * @param changing held while bits are loaded, not while the visitor is called
      */
-    void dirtyRanges(String name, Lock changing, RangeVisitor visitor) throws IOException {
+    void dirtyRanges(String name, long from, Lock changing, RangeVisitor visitor) throws IOException {
         Tracked bitmap;
         changing.lock();
         try {
@@ -391,7 +391,7 @@ final class BitmapWriter {
             changing.unlock();
         }
         long bitsPerCluster = clusterSize * 8L;
-        bitmap.stored.visitRanges(header, visitor, (index, bytes, data) -> {
+        bitmap.stored.visitRanges(header, from, visitor, (index, bytes, data) -> {
             changing.lock();
             try {
                 if (find(name) != bitmap) {

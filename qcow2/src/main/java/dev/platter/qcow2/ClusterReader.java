@@ -2,17 +2,20 @@ package dev.platter.qcow2;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DirectBuffers;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.Extent;
 import dev.platter.core.ExtentVisitor;
 import dev.platter.core.LimitExceededException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import org.jspecify.annotations.Nullable;
 
 /** Reads the guest's disk as one L1 table maps it: the active one or a snapshot's. Ranges are checked by the caller. */
 final class ClusterReader {
     private static final int SUBCLUSTERS = 32;
+    private static final int COPY_BYTES = 256 << 10;
 
     private final Qcow2Header header;
     private final ClusterMapper mapper;
@@ -67,6 +70,50 @@ final class ClusterReader {
             }
             at += run;
         }
+    }
+
+    /** Hands a range to a channel: plain clusters straight from the file, all else by way of a buffer. */
+    void transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        ByteBuffer buffer = null;
+        long end = offset + length;
+        for (long at = offset; at < end; ) {
+            long entry = mapper.lookup(at);
+            int inCluster = (int) at & (clusterSize - 1);
+            int wanted = (int) Math.min(end - at, 1 << 30);
+            int run = Math.min(wanted, clusterSize - inCluster);
+            if (!L2Entry.isCompressed(entry) && L2Entry.kind(entry) <= L2Entry.DATA) {
+                run = extendRun(at, run, wanted, entry);
+            }
+            long sent = transferRun(at, L2Entry.offset(entry) + inCluster, entry, run, to);
+            if (sent == 0) {
+                if (buffer == null) {
+                    buffer = DirectBuffers.allocate((int) Math.min(COPY_BYTES, length));
+                }
+                sent = Math.min(run, buffer.capacity());
+                buffer.clear().limit((int) sent);
+                read(at, buffer);
+                buffer.flip();
+                while (buffer.hasRemaining()) {
+                    to.write(buffer);
+                }
+            }
+            at += sent;
+        }
+    }
+
+    /** Returns how much of a run went without being copied. */
+    private long transferRun(long at, long hostOffset, long entry, int run, WritableByteChannel to) throws IOException {
+        if (L2Entry.isCompressed(entry) || header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
+            return 0;
+        }
+        if (L2Entry.kind(entry) == L2Entry.DATA) {
+            return dataFile.transferClusters(hostOffset, run, to);
+        }
+        BlockDevice below = backing.device();
+        if (L2Entry.kind(entry) != L2Entry.UNALLOCATED || below == null || at >= below.size()) {
+            return 0;
+        }
+        return below.transferTo(at, Math.min(run, below.size() - at), to);
     }
 
     /** Adds the clusters that go on where this one ends, so that they are read in one piece. */

@@ -17,6 +17,7 @@ import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.WritableByteChannel;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -154,6 +155,11 @@ final class HostFile implements BlockDevice {
         if (into.hasRemaining()) {
             padLastCluster(offset + read, into);
         }
+    }
+
+    /** Hands bytes of data clusters to a channel; see {@link Storage#transferTo}. */
+    long transferClusters(long offset, long length, WritableByteChannel to) throws IOException {
+        return problem == null ? storage.transferTo(offset, length, to) : 0;
     }
 
     /** Clusters that begin beyond the end are missing only if the file was cut since its size was asked. */

@@ -27,6 +27,7 @@ import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.WritableByteChannel;
 import java.time.Instant;
 import java.util.List;
 import java.util.OptionalLong;
@@ -128,6 +129,17 @@ final class Qcow2Image implements Qcow2Disk {
         } else {
             writer.clusters().read(offset, into);
         }
+    }
+
+    @Override
+    public long transferTo(long offset, long length, WritableByteChannel to) throws IOException {
+        if (writer != null) {
+            // What a socket holds of a file changes with the file.
+            return Qcow2Disk.super.transferTo(offset, length, to);
+        }
+        begin(offset, length);
+        reader.transferTo(offset, length, to);
+        return length;
     }
 
     @Override
@@ -450,15 +462,15 @@ final class Qcow2Image implements Qcow2Disk {
     }
 
     @Override
-    public void dirtyRanges(String bitmap, RangeVisitor visitor) throws IOException {
+    public void dirtyRanges(String bitmap, long from, RangeVisitor visitor) throws IOException {
         begin(0, 0);
         if (writer != null) {
-            writer.tables().bitmaps.dirtyRanges(bitmap, writer.tables().changing, visitor);
+            writer.tables().bitmaps.dirtyRanges(bitmap, from, writer.tables().changing, visitor);
             return;
         }
         for (Bitmap candidate : bitmaps) {
             if (candidate.info().name().equals(bitmap)) {
-                candidate.dirtyRanges(header, file, walkBytes, visitor);
+                candidate.dirtyRanges(header, file, walkBytes, from, visitor);
                 return;
             }
         }

@@ -36,6 +36,11 @@ public abstract class ForwardingStorage implements Storage {
     }
 
     @Override
+    public boolean isDisk() {
+        return storage.isDisk();
+    }
+
+    @Override
     public boolean isReadOnly() {
         return storage.isReadOnly();
     }

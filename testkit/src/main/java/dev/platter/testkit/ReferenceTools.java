@@ -54,6 +54,7 @@ public final class ReferenceTools {
             Map.entry("cryptsetup", "cryptsetup-bin"),
             Map.entry("nbdinfo", "libnbd-bin"),
             Map.entry("nbdcopy", "libnbd-bin"),
+            Map.entry("certtool", "gnutls-bin"),
             Map.entry("xz", "xz-utils"));
 
     private ReferenceTools() {}

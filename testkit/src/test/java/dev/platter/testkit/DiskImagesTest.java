@@ -14,12 +14,15 @@ import dev.platter.core.OpenOptions;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import dev.platter.core.UnsupportedFeatureException;
+import dev.platter.core.Warning;
 import dev.platter.testkit.RequestLog.Kind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -218,6 +221,60 @@ class DiskImagesTest {
         try (DiskImage image =
                 DiskImages.open(file, probed.toBuilder().format("raw").build())) {
             image.write(0, ByteBuffer.wrap(header), Durability.NONE);
+        }
+    }
+
+    /** What a server exports. */
+    private static Storage disk(byte[] bytes) {
+        return new ForwardingStorage(storage(bytes)) {
+            @Override
+            public boolean isDisk() {
+                return true;
+            }
+        };
+    }
+
+    @Test
+    void diskIsRawWhateverItBeginsWithAndOneWarningSaysSo() throws IOException {
+        byte[] bytes = withMagic(0, "514649fb00000003");
+        List<Warning> warnings = new ArrayList<>();
+        OpenOptions options = OpenOptions.builder().onWarning(warnings::add).build();
+
+        try (DiskImage image = DiskImages.open(disk(bytes), options)) {
+            assertThat(image.info().format()).isEqualTo("raw");
+            Contents.of(bytes).assertAll(image);
+        }
+
+        assertThat(warnings).singleElement().asString().contains("disk.img: this begins as qcow2", "--format=qcow2");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"4b444d56", "00000000", "1f8b08"})
+    void diskOfWhichNobodyCouldSayMoreIsRaw(String hex) throws IOException {
+        byte[] bytes = withMagic(0, hex);
+
+        try (DiskImage image = DiskImages.open(disk(bytes), OpenOptions.defaults())) {
+            assertThat(image.info().format()).isEqualTo("raw");
+            Contents.of(bytes).assertAll(image);
+        }
+    }
+
+    @Test
+    void guestOfADiskMayWriteWhatItLikesToItsBeginning() throws IOException {
+        Path file = TempImages.raw(folder, "exported.img", Contents.testBytes(8192));
+        byte[] header = "QFI\u00fb\0\0\0\3".getBytes(StandardCharsets.ISO_8859_1);
+        Storage exported = new ForwardingStorage(Storages.open(file, true)) {
+            @Override
+            public boolean isDisk() {
+                return true;
+            }
+        };
+
+        try (DiskImage image =
+                DiskImages.open(exported, OpenOptions.builder().writable(true).build())) {
+            image.write(0, ByteBuffer.wrap(header), Durability.NONE);
+
+            Contents.of(header).assertRead(image, 0, header.length);
         }
     }
 }
