@@ -13,7 +13,6 @@ import dev.platter.inspect.ImageInspector;
 import dev.platter.nbd.client.NbdClient;
 import dev.platter.nbd.client.NbdClientOptions;
 import dev.platter.nbd.client.NbdExport;
-import dev.platter.nbd.client.NbdUri;
 import dev.platter.nbd.server.Export;
 import dev.platter.nbd.server.NbdServer;
 import dev.platter.qcow2.CreateOptions;
@@ -38,8 +37,9 @@ class NbdPairTest {
     private Path folder;
 
     private static String uri(NbdServer server, String export) {
-        InetSocketAddress address = (InetSocketAddress) server.addresses().get(0);
-        return "nbd://127.0.0.1:" + address.getPort() + "/" + export;
+        return server.addresses().get(0) instanceof InetSocketAddress address
+                ? "nbd://127.0.0.1:" + address.getPort() + "/" + export
+                : "nbd+unix:///" + export + "?socket=" + server.addresses().get(0);
     }
 
     @Test
@@ -63,7 +63,7 @@ class NbdPairTest {
                         .bind(UnixDomainSocketAddress.of(folder.resolve("s")))
                         .export(Export.named("").readOnly().openedBy(() -> guest.device("/dev/sda")))
                         .start();
-                NbdExport remote = NbdClient.to("nbd+unix:///?socket=" + folder.resolve("s")).open();
+                NbdExport remote = NbdClient.to(uri(server, "")).open();
                 ImageInspector inspected = ImageInspector.of(remote)) {
             assertThat(inspected.listFileSystems()).isEqualTo(guest.listFileSystems());
         }
@@ -73,14 +73,15 @@ class NbdPairTest {
     void the_dirty_ranges_of_a_bitmap_cross_the_network() throws IOException {
         Path image = folder.resolve("disk.qcow2");
         Qcow2.create(image, CreateOptions.builder(8 << 20).build());
-        OpenOptions writable = OpenOptions.builder().format("qcow2").writable(true).build();
+        OpenOptions writable =
+                OpenOptions.builder().format("qcow2").writable(true).build();
         try (DiskImage disk = DiskImages.open(image, writable)) {
             ((Qcow2Disk) disk).addBitmap("nightly", 65536, true);
             try (NbdServer server = NbdServer.builder()
                             .bind(UnixDomainSocketAddress.of(folder.resolve("s")))
                             .export(Export.named("").bitmaps(List.of("nightly")).of(disk))
                             .start();
-                    NbdExport remote = NbdClient.to(NbdUri.parse("nbd+unix:///?socket=" + folder.resolve("s")))
+                    NbdExport remote = NbdClient.to(uri(server, ""))
                             .with(NbdClientOptions.builder()
                                     .writable(true)
                                     .contexts(List.of("base:allocation", "qemu:dirty-bitmap:nightly"))
