@@ -25,13 +25,14 @@ final class Commands {
         "measure",
         "amend",
         "dd",
+        "nbd",
         "completion"
     };
 
     private Commands() {}
 
     /** Returns a command, or null. Loads no other. */
-    static @Nullable Command byName(String name) {
+    static @Nullable Program byName(String name) {
         return switch (name) {
             case "inspect" -> new InspectCommand();
             case "info" -> new InfoCommand();
@@ -51,13 +52,14 @@ final class Commands {
             case "measure" -> new MeasureCommand();
             case "amend" -> new AmendCommand();
             case "dd" -> new DdCommand();
+            case "nbd" -> new NbdCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };
     }
 
     /** Returns the model of one command. */
-    static CommandSpec spec(Command command, String name) {
+    static CommandSpec spec(Program command, String name) {
         CommandSpec spec = CommandSpec.create().name(name);
         spec.interpolateVariables(false);
         command.describe(spec);
@@ -70,7 +72,7 @@ final class Commands {
         root.interpolateVariables(false);
         RootHelp.describe(root);
         for (String name : NAMES) {
-            Command command = byName(name);
+            Program command = byName(name);
             if (command != null) {
                 root.addSubcommand(name, spec(command, name));
             }

@@ -8,10 +8,6 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.concurrent.CancellationException;
-import picocli.CommandLine;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParseResult;
 
 /**
  * The command {@code platter}. Only the classes of the command that is asked for are loaded: starting takes longer than
@@ -73,32 +69,12 @@ public final class Main {
             }
             case "--help", "-h", "help" -> RootHelp.print(args, io);
             default -> {
-                Command command = Commands.byName(first);
+                Program command = Commands.byName(first);
                 if (command == null) {
                     throw RootHelp.unknown(first);
                 }
-                yield run(command, first, Arrays.copyOfRange(args, 1, args.length), io);
+                yield command.run(first, Arrays.copyOfRange(args, 1, args.length), io);
             }
         };
-    }
-
-    private static int run(Command command, String name, String[] args, Stdio io) throws IOException {
-        CommandSpec spec = Commands.spec(command, "platter " + name);
-        CommandLine line = Commands.line(spec);
-        ParseResult options;
-        try {
-            options = line.parseArgs(args);
-        } catch (ParameterException e) {
-            throw new UsageException(name + ": " + Failures.usage(e), "platter " + name + " --help");
-        }
-        if (options.hasMatchedOption("--help")) {
-            io.print(line.getUsageMessage(CommandLine.Help.Ansi.OFF));
-            return ExitCode.WHOLE;
-        }
-        try {
-            return command.run(new Arguments(options), io);
-        } catch (UsageException e) {
-            throw new UsageException(name + ": " + e.text(), "platter " + name + " --help");
-        }
     }
 }

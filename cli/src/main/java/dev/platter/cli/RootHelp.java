@@ -21,8 +21,8 @@ final class RootHelp {
         Model.flag(spec, "show the version of platter and of Java", "-V", "--version");
         Model.help(
                 spec,
-                "Shows what is inside disk images (partitions, LVM2 volumes, file systems), and makes, converts and changes"
-                        + " images.",
+                "Shows what is inside disk images (partitions, LVM2 volumes, file systems), makes, converts and changes"
+                        + " images, and serves them over NBD.",
                 codes,
                 "platter inspect guest.qcow2",
                 "platter help dump");

@@ -13,18 +13,32 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/** Where a command prints. Messages have one form: {@code platter: what}, in one line, without control characters. */
+/**
+ * Where a command prints. Messages have one form: {@code platter: what}, in one line, without control characters; in front
+ * can be another name.
+ */
 final class Stdio {
     private static final int ARRAY = 64 * 1024;
 
     private final Output out;
     private final PrintStream err;
     private final @Nullable FileChannel file;
+    private final String program;
 
     Stdio(OutputStream out, PrintStream err) {
-        this.out = new Output(out);
+        this(new Output(out), err, out instanceof FileOutputStream real ? real.getChannel() : null, "platter");
+    }
+
+    private Stdio(Output out, PrintStream err, @Nullable FileChannel file, String program) {
+        this.out = out;
         this.err = err;
-        this.file = out instanceof FileOutputStream real ? real.getChannel() : null;
+        this.file = file;
+        this.program = program;
+    }
+
+    /** Returns the same, with messages in the name of another program. */
+    Stdio as(String name) {
+        return new Stdio(out, err, file, name);
     }
 
     /** Returns standard output for bytes in buffers. What fails there is an {@link OutputException}. */
@@ -54,7 +68,12 @@ final class Stdio {
 
     /** Prints one line on standard error. */
     void message(String text) {
-        err.println("platter: " + Printable.escape(text));
+        line(program + ": " + text);
+    }
+
+    /** Prints one line on standard error, without a name in front. */
+    void line(String text) {
+        err.println(Printable.escape(text));
     }
 
     /** Prints a warning on standard error. */

@@ -14,7 +14,16 @@ final class Warnings implements Consumer<Warning> {
     private final Set<String> seen = new HashSet<>();
 
     Warnings(Arguments arguments, Stdio io) {
-        this.quiet = arguments.has("--quiet");
+        this(arguments.has("--quiet"), io);
+    }
+
+    /** Makes a taker that prints. */
+    Warnings(Stdio io) {
+        this(false, io);
+    }
+
+    private Warnings(boolean quiet, Stdio io) {
+        this.quiet = quiet;
         this.io = io;
     }
 

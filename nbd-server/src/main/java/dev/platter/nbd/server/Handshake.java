@@ -108,7 +108,7 @@ final class Handshake {
             data.flip();
 
             if (option == Options.ABORT) {
-                acknowledge(option);
+                sayGoodbye();
                 return null;
             }
             if (tlsRequired && !secure && option != Options.STARTTLS) {
@@ -399,6 +399,16 @@ final class Handshake {
 
     private void acknowledge(int option) throws IOException {
         connection.send(OptionReplyHeader.message(option, OptionReplies.ACK, new byte[0]));
+    }
+
+    /** A client that aborts need not wait for the answer, and qemu does not. */
+    private void sayGoodbye() {
+        try {
+            acknowledge(Options.ABORT);
+        } catch (IOException e) {
+            // It is gone already, and there is nothing else to say.
+            return;
+        }
     }
 
     private void refuse(int option, int error, String text) throws IOException {
