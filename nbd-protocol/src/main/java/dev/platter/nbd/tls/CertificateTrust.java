@@ -105,7 +105,7 @@ final class CertificateTrust extends X509ExtendedTrustManager {
         }
     }
 
-    /** The JDK sends the alert that belongs to the reason. */
+    /** From the reason, the JDK has the alert that it sends. */
     private static CertificateException refused(String message, BasicReason reason) {
         return new CertificateException(message, new CertPathValidatorException(message, null, null, -1, reason));
     }

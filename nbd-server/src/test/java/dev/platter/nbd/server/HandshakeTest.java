@@ -100,7 +100,7 @@ class HandshakeTest {
         assertThat(((ExportInfo.Export) infos.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN)
                 .isZero();
         try (NbdServer single = NbdServer.builder()
-                        .bind(new InetSocketAddress("127.0.0.1", 0))
+                        .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                         .export(Export.named("").of(BlockDevices.ofBytes("all", ByteBuffer.allocateDirect(512))))
                         .limits(ServerLimits.defaults().withConnections(1))
                         .start();
