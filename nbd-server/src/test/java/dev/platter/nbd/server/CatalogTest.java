@@ -49,7 +49,8 @@ class CatalogTest {
     }
 
     private void start(NbdServer.Builder builder) throws IOException {
-        server = builder.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).start();
+        server = builder.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .start();
     }
 
     private List<String> listed() throws IOException {

@@ -97,15 +97,17 @@ class HandshakeTest {
         Export.Builder forOne = Export.named("one").maximumClients(1);
         server.add(forOne.of(BlockDevices.ofBytes("one", ByteBuffer.allocateDirect(512))));
         List<ExportInfo> infos = infos(client.option(Options.INFO, new ExportQuery("one").bytes()));
-        assertThat(((ExportInfo.Export) infos.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN).isZero();
+        assertThat(((ExportInfo.Export) infos.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN)
+                .isZero();
         try (NbdServer single = NbdServer.builder()
-                        .bind(new InetSocketAddress("127.0.0.1", 0))
+                        .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                         .export(Export.named("").of(BlockDevices.ofBytes("all", ByteBuffer.allocateDirect(512))))
                         .limits(ServerLimits.defaults().withConnections(1))
                         .start();
                 RawClient other = RawClient.greet(single)) {
             List<ExportInfo> answer = infos(other.option(Options.INFO, new ExportQuery("").bytes()));
-            assertThat(((ExportInfo.Export) answer.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN).isZero();
+            assertThat(((ExportInfo.Export) answer.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN)
+                    .isZero();
         }
     }
 

@@ -86,8 +86,9 @@ class ListeningTest {
 
     @Test
     void a_port_that_is_taken_is_named() throws IOException {
-        try (NbdServer first =
-                builder().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).start()) {
+        try (NbdServer first = builder()
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .start()) {
             assertThatThrownBy(() -> builder().bind(first.addresses().get(0)).start())
                     .isInstanceOf(BindException.class)
                     .hasMessageContaining("127.0.0.1:");
@@ -96,7 +97,8 @@ class ListeningTest {
 
     @Test
     void a_socket_that_listens_already_can_be_handed_over() throws IOException {
-        ServerSocketChannel socket = ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+        ServerSocketChannel socket =
+                ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
         try (NbdServer server = builder().accept(socket).start()) {
             requireServing(server);
         }
