@@ -368,8 +368,7 @@ final class Connection implements Closeable {
 
     private BlockIOException lost(IOException cause) {
         String lost = cause instanceof EOFException ? "" : "the connection is lost: ";
-        return new BlockIOException(
-                BlockIOException.Kind.IO, description + ": " + lost + cause.getMessage(), cause);
+        return new BlockIOException(BlockIOException.Kind.IO, description + ": " + lost + cause.getMessage(), cause);
     }
 
     private ProtocolException broken(IOException cause) {

@@ -51,8 +51,7 @@ final class Deadline implements AutoCloseable {
     }
 
     private BlockIOException tooLate(String what, @Nullable IOException failure) {
-        return new BlockIOException(
-                BlockIOException.Kind.TIMEOUT, what + ": not done after " + text(limit), failure);
+        return new BlockIOException(BlockIOException.Kind.TIMEOUT, what + ": not done after " + text(limit), failure);
     }
 
     /** Returns a duration in words. */

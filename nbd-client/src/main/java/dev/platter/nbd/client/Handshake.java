@@ -163,8 +163,7 @@ final class Handshake {
         boolean known = failure instanceof BlockIOException || failure instanceof OptionRefusedException;
         return known || failure instanceof ClosedByInterruptException
                 ? failure
-                : new BlockIOException(
-                        BlockIOException.Kind.IO, where() + ": " + failure.getMessage() + hint, failure);
+                : new BlockIOException(BlockIOException.Kind.IO, where() + ": " + failure.getMessage() + hint, failure);
     }
 
     private void greet() throws IOException {

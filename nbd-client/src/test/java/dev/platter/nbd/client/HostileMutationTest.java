@@ -42,7 +42,8 @@ class HostileMutationTest {
             }
             s.next();
         });
-        try (NbdExport export = NbdClient.attach(server.client, "", NbdClientOptions.builder().writable(true).build())) {
+        try (NbdExport export = NbdClient.attach(
+                server.client, "", NbdClientOptions.builder().writable(true).build())) {
             ask(export);
         }
         server.join();

@@ -72,8 +72,8 @@ class NbdClientOptionsTest {
 
     @Test
     void negotiatedContextsAreUniqueAndAtMost64() {
-        NbdProtocol protocol = new NbdProtocol(
-                NbdProtocol.Style.FIXED_NEWSTYLE, false, PeerIdentity.ANONYMOUS, Form.STRUCTURED);
+        NbdProtocol protocol =
+                new NbdProtocol(NbdProtocol.Style.FIXED_NEWSTYLE, false, PeerIdentity.ANONYMOUS, Form.STRUCTURED);
         ExportDetails details = new ExportDetails("", "", 0, 1, null, List.of());
         List<MetaContext> many = IntStream.range(0, 65)
                 .mapToObj(i -> new MetaContext(i, "a:" + i))

@@ -76,9 +76,7 @@ class NbdStorageProviderTest {
             Contents.of(disk).assertAll(image);
             assertThat(Extents.at(image, 0).allocated()).isTrue();
             assertThat(image.features().readOnly()).isTrue();
-            Contents.of(disk)
-                    .slice(512, 1024)
-                    .assertAll(BlockDevices.slice(image, "part", 512, 1024));
+            Contents.of(disk).slice(512, 1024).assertAll(BlockDevices.slice(image, "part", 512, 1024));
         }
         assertThat(warnings).isEmpty();
     }
@@ -86,8 +84,8 @@ class NbdStorageProviderTest {
     @Test
     void exportThatBeginsAsQcow2IsTheRawDiskThatItIs() throws Exception {
         Path secret = Files.writeString(folder.resolve("secret"), "secret");
-        Path overlay = TempImages.qemu(
-                folder, "overlay.qcow2", "qcow2", 1 << 20, "-u", "-F", "raw", "-b", secret.toString());
+        Path overlay =
+                TempImages.qemu(folder, "overlay.qcow2", "qcow2", 1 << 20, "-u", "-F", "raw", "-b", secret.toString());
         disk = Files.readAllBytes(overlay);
         OpenOptions everything =
                 options().toBuilder().references(ReferencePolicy.all()).build();

@@ -160,10 +160,7 @@ class ReconnectTest {
 
     @Test
     void writeThatWasNeverSentIsSentByTheNextConnection() throws Exception {
-        NbdExport disk = open(
-                AGAIN,
-                FakeServer::open,
-                serving());
+        NbdExport disk = open(AGAIN, FakeServer::open, serving());
         listener().awaitConnections(0);
 
         disk.write(0, ByteBuffer.wrap(TestBytes.of(1 << 30, 512)), Durability.NONE);
@@ -234,9 +231,8 @@ class ReconnectTest {
 
     @Test
     void tryingEndsWhenTheTimeIsUp() throws Exception {
-        NbdClientOptions shortly = NbdClientOptions.builder()
-                .reconnect(Duration.ofMillis(200))
-                .build();
+        NbdClientOptions shortly =
+                NbdClientOptions.builder().reconnect(Duration.ofMillis(200)).build();
         NbdExport disk = open(shortly, serving(0));
         listener().close();
 

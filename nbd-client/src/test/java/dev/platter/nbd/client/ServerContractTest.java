@@ -54,7 +54,8 @@ class ServerContractTest {
         @Override
         protected DeviceFixture open() throws IOException {
             ServerProcess server = ServerProcess.qemuNbdTcp("-f", "raw", "-e", "8", raw(folder));
-            return ServerContractTest.fixture(server, true, NbdClientOptions.builder().connections(4));
+            return ServerContractTest.fixture(
+                    server, true, NbdClientOptions.builder().connections(4));
         }
     }
 
@@ -70,8 +71,7 @@ class ServerContractTest {
             ServerProcess server = ServerProcess.qemuNbd(folder, "-r", "-f", "qcow2", image.toString());
             try {
                 NbdExport export = NbdClient.to(server.uri("")).open();
-                return DeviceFixture.readOnly(
-                                export, Contents.zeros(1 << 20).then(Contents.testBytes(SIZE)))
+                return DeviceFixture.readOnly(export, Contents.zeros(1 << 20).then(Contents.testBytes(SIZE)))
                         .closing(server);
             } catch (IOException | RuntimeException e) {
                 server.close();
@@ -120,7 +120,8 @@ class ServerContractTest {
         @Override
         protected DeviceFixture open() throws IOException {
             ServerProcess server = ServerProcess.nbdkit(folder, "-o", "-r", "file", raw(folder));
-            return ServerContractTest.fixture(server, false, NbdClientOptions.builder().oldstyle(true));
+            return ServerContractTest.fixture(
+                    server, false, NbdClientOptions.builder().oldstyle(true));
         }
     }
 }

@@ -55,8 +55,7 @@ final class ServerProcess implements Closeable {
         List<String> command = new ArrayList<>(program);
         command.add(socket.toString());
         command.addAll(Arrays.asList(options));
-        return new ServerProcess(
-                command, UnixDomainSocketAddress.of(socket), "+unix", "", "socket=" + socket);
+        return new ServerProcess(command, UnixDomainSocketAddress.of(socket), "+unix", "", "socket=" + socket);
     }
 
     /** Starts qemu-nbd on a port of this host; skips the test if it is not installed. */

@@ -186,9 +186,12 @@ class ServersDifferentialTest {
         BlockSizes sizes = details.blockSizes();
         assertThat(sizes != null).isEqualTo(export.has("block_size_minimum"));
         if (sizes != null) {
-            assertThat(sizes.minimum()).isEqualTo(export.get("block_size_minimum").asLong());
-            assertThat(sizes.preferred()).isEqualTo(export.get("block_size_preferred").asLong());
-            assertThat(sizes.maximumPayload()).isEqualTo(export.get("block_size_maximum").asLong());
+            assertThat(sizes.minimum())
+                    .isEqualTo(export.get("block_size_minimum").asLong());
+            assertThat(sizes.preferred())
+                    .isEqualTo(export.get("block_size_preferred").asLong());
+            assertThat(sizes.maximumPayload())
+                    .isEqualTo(export.get("block_size_maximum").asLong());
         }
     }
 
@@ -200,7 +203,8 @@ class ServersDifferentialTest {
     @CsvSource({"base:allocation", "qemu:allocation-depth", "qemu:dirty-bitmap:changes"})
     void statusOfEachContextIsWhatNbdinfoMaps(String context) throws Exception {
         ReferenceTools.assumeTool("nbdinfo");
-        String uri = qemuNbd("-r", "-f", "qcow2", "-A", "-B", "changes", qcow2()).uri("");
+        String uri =
+                qemuNbd("-r", "-f", "qcow2", "-A", "-B", "changes", qcow2()).uri("");
         JsonNode map = ReferenceTools.run("nbdinfo", "--map=" + context, "--json", uri)
                 .assertSuccess()
                 .json();
@@ -304,8 +308,7 @@ class ServersDifferentialTest {
         String qemu = qemuNbd("-f", "raw", raw()).uri("nope");
         assertThatThrownBy(() -> NbdClient.to(qemu).open())
                 .isInstanceOfSatisfying(
-                        OptionRefusedException.class,
-                        e -> assertThat(e.reply()).isEqualTo(OptionReplies.ERR_UNKNOWN))
+                        OptionRefusedException.class, e -> assertThat(e.reply()).isEqualTo(OptionReplies.ERR_UNKNOWN))
                 .hasMessageContaining("export 'nope' not present");
     }
 
@@ -394,7 +397,8 @@ class ServersDifferentialTest {
             for (int i = 0; i < 8; i++) {
                 int length = 512 * (1 + random.nextInt(100));
                 long offset = 512L * random.nextInt((int) (SIZE - length) / 512);
-                ByteBuffer into = random.nextBoolean() ? ByteBuffer.allocate(length) : ByteBuffer.allocateDirect(length);
+                ByteBuffer into =
+                        random.nextBoolean() ? ByteBuffer.allocate(length) : ByteBuffer.allocateDirect(length);
                 offsets.add(offset);
                 buffers.add(into);
                 reads.add(export.readAsync(offset, into));
@@ -436,7 +440,12 @@ class ServersDifferentialTest {
     @Test
     void failuresOfTheServerAreErrorsOfTheirRequestsAlone() throws Exception {
         String uri = nbdkit(
-                        "--filter=error", "file", raw(), "error-pread=EIO", "error-pread-rate=50%", "error-pwrite=ENOSPC",
+                        "--filter=error",
+                        "file",
+                        raw(),
+                        "error-pread=EIO",
+                        "error-pread-rate=50%",
+                        "error-pwrite=ENOSPC",
                         "error-pwrite-rate=100%")
                 .uri("");
         int[] failed = {0};
@@ -513,8 +522,7 @@ class ServersDifferentialTest {
 
         assertThatThrownBy(() -> NbdClient.to(uri).with(impatient).open())
                 .isInstanceOfSatisfying(
-                        BlockIOException.class,
-                        e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.TIMEOUT))
+                        BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.TIMEOUT))
                 .hasMessageContaining("not done after 300 ms");
     }
 

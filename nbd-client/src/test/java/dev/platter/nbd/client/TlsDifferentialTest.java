@@ -40,8 +40,15 @@ class TlsDifferentialTest {
         key("ca");
         write("ca.info", "cn = Test\nca\ncert_signing_key\n");
         ReferenceTools.runIn(
-                        pki, "certtool", "--generate-self-signed", "--load-privkey", "ca-key.pem", "--template", "ca.info",
-                        "--outfile", "ca-cert.pem")
+                        pki,
+                        "certtool",
+                        "--generate-self-signed",
+                        "--load-privkey",
+                        "ca-key.pem",
+                        "--template",
+                        "ca.info",
+                        "--outfile",
+                        "ca-cert.pem")
                 .assertSuccess();
         certificate("server", "cn = localhost\ndns_name = localhost\nip_address = 127.0.0.1\ntls_www_server\n");
         certificate("client", "cn = laptop\norganization = Test\ntls_www_client\n");
@@ -88,8 +95,7 @@ class TlsDifferentialTest {
     }
 
     private ServerProcess qemuNbd(String credentials) throws IOException {
-        server = ServerProcess.qemuNbd(
-                folder, "-f", "raw", "-r", "--object", credentials, "--tls-creds", "t", raw());
+        server = ServerProcess.qemuNbd(folder, "-f", "raw", "-r", "--object", credentials, "--tls-creds", "t", raw());
         return server;
     }
 
