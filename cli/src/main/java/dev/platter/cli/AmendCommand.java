@@ -25,7 +25,7 @@ final class AmendCommand implements Command {
                 "name=value,...: compat, refcount_bits, lazy_refcounts, data_file, data_file_raw=off, size",
                 "-o");
         Model.flag(spec, "accepted, without effect: it is for encrypted images", "--force");
-        Model.flag(spec, "accepted, without effect", "-p");
+        Model.flag(spec, "show the progress", "-p");
         CacheModes.add(spec, "-t");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the image");
@@ -60,7 +60,7 @@ final class AmendCommand implements Command {
             requireSame("backing_file", asked, info.backingFilename());
             requireSame("backing_fmt", asked, info.backingFormat());
         }
-        Qcow2.amend(file, options, to);
+        Progress.show(arguments, "amend", progress -> Qcow2.amend(file, options, to, progress));
         return ExitCode.WHOLE;
     }
 

@@ -78,11 +78,12 @@ final class Commands {
         return root;
     }
 
-    /** Returns a parser. A file may be called @web.qcow2. */
+    /** Returns a parser. A file may be called @web.qcow2; of an option that is given twice the last one counts, as for getopt. */
     static CommandLine line(CommandSpec spec) {
         return new CommandLine(spec)
                 .setExpandAtFiles(false)
                 .setAbbreviatedOptionsAllowed(false)
+                .setOverwrittenOptionsAllowed(true)
                 .setUsageHelpWidth(100);
     }
 }

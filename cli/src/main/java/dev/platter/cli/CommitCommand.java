@@ -1,6 +1,5 @@
 package dev.platter.cli;
 
-import dev.platter.core.Copier;
 import dev.platter.core.OpenOptions;
 import dev.platter.qcow2.CommitOptions;
 import dev.platter.qcow2.Qcow2;
@@ -48,20 +47,13 @@ final class CommitCommand implements Command {
             how.base(base);
         }
         Path file = arguments.images().get(0);
-        if (arguments.has("-p")) {
-            try (ProgressView view = new ProgressView("commit", 0)) {
-                Qcow2.commit(
+        Progress.show(
+                arguments,
+                "commit",
+                progress -> Qcow2.commit(
                         file,
                         options,
-                        how.onProgress(RateLimit.of(arguments, view)).build());
-            }
-        } else {
-            Copier.Progress silent = (done, total) -> true;
-            Qcow2.commit(
-                    file,
-                    options,
-                    how.onProgress(RateLimit.of(arguments, silent)).build());
-        }
+                        how.onProgress(RateLimit.of(arguments, progress)).build()));
         if (!arguments.has("--quiet")) {
             io.print("Image committed.\n");
         }

@@ -19,7 +19,8 @@ import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code platter compare}: whether two disks hold the same bytes, as {@code qemu-img compare}. */
 final class CompareCommand implements Command {
-    private static final int STATUS = Extent.ALLOCATED | Extent.READS_AS_ZERO;
+    private static final int STATUS = Extent.ALLOCATED | Extent.READS_AS_ZERO | Extent.COMPRESSED;
+    private static final int LOOKED_AT = 1 << 20;
 
     private static final int NO_STATUS = 3;
     private static final int NOT_READ = 4;
@@ -31,7 +32,7 @@ final class CompareCommand implements Command {
                 spec,
                 "strict: disks of different sizes differ, and so do those of which different parts are allocated",
                 "-s");
-        Model.flag(spec, "accepted, without effect", "-p");
+        Model.flag(spec, "show the progress", "-p");
         CacheModes.add(spec, "-T");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE IMAGE", "2..*", "the images");
@@ -39,8 +40,8 @@ final class CompareCommand implements Command {
         codes.put("0", "the bytes are the same");
         codes.put("1", "they differ");
         codes.put("2", "an image cannot be opened, or usage: see standard error");
-        codes.put("3", "what is allocated cannot be found out");
-        codes.put("4", "an image cannot be read");
+        codes.put("3", "where the bytes of an image lie cannot be found out, or not be reached");
+        codes.put("4", "bytes of an image cannot be read");
         Model.help(
                 spec,
                 "Compares the bytes of two disks. Where one is shorter, the other must have zeros.",
@@ -90,28 +91,39 @@ final class CompareCommand implements Command {
         return compare(first, second, arguments, io);
     }
 
-    /** Returns the first byte that is data, zeros or nothing in one disk and another of these in the other, or -1. */
+    /**
+     * Returns the first byte that is data, compressed, zeros or nothing, with or without a place, in one disk and another of
+     * these in the other; -1 if there is none in front of what cannot be told.
+     */
     private static long firstStatusDifference(BlockDevice first, BlockDevice second) throws IOException {
         Iterator<Extent> others = Extents.iterate(second).iterator();
         Extent[] other = {null};
         long[] found = {-1};
+        boolean[] goOn = {true};
         try {
             Extents.forEach(first, 0, first.size(), extent -> {
-                for (long at = extent.offset(); at < extent.end() && found[0] < 0; ) {
+                for (long at = extent.offset(); at < extent.end() && goOn[0]; ) {
                     while (other[0] == null || other[0].end() <= at) {
                         other[0] = others.next();
                     }
-                    if (((extent.facts() ^ other[0].facts()) & STATUS) != 0) {
+                    if (extent.unreadable() || other[0].unreadable()) {
+                        goOn[0] = false;
+                    } else if (!hasSameStatus(extent, other[0])) {
                         found[0] = at;
+                        goOn[0] = false;
                     }
                     at = Math.min(extent.end(), other[0].end());
                 }
-                return found[0] < 0;
+                return goOn[0];
             });
         } catch (UncheckedIOException e) {
             throw e.getCause();
         }
         return found[0];
+    }
+
+    private static boolean hasSameStatus(Extent one, Extent other) {
+        return ((one.facts() ^ other.facts()) & STATUS) == 0 && (one.below() == null) == (other.below() == null);
     }
 
     private static int compare(BlockDevice first, BlockDevice second, Arguments arguments, Stdio io)
@@ -120,18 +132,43 @@ final class CompareCommand implements Command {
         if (first.size() != second.size() && !quiet) {
             io.message("warning: the disks have " + first.size() + " and " + second.size() + " bytes");
         }
-        OptionalLong difference;
+        OptionalLong[] difference = {OptionalLong.empty()};
+        long[] same = {0};
         try {
-            difference = Comparison.firstDifference(first, second);
+            Progress.show(
+                    arguments,
+                    "compare",
+                    progress -> difference[0] = Comparison.firstDifference(first, second, (done, total) -> {
+                        same[0] = done;
+                        return progress.copied(done, total);
+                    }));
         } catch (IOException e) {
             io.message(Failures.text(e));
-            return NOT_READ;
+            return isMapped(first, same[0]) && isMapped(second, same[0]) ? NOT_READ : NO_STATUS;
         }
-        if (difference.isPresent()) {
-            io.print(quiet ? "" : "Content mismatch at offset " + difference.getAsLong() + "!\n");
+        if (difference[0].isPresent()) {
+            io.print(quiet ? "" : "Content mismatch at offset " + difference[0].getAsLong() + "!\n");
             return ExitCode.ERROR;
         }
         io.print(quiet ? "" : "Images are identical.\n");
         return ExitCode.WHOLE;
+    }
+
+    /** Returns whether a disk tells where its bytes lie, from an offset on as far as they are read together. */
+    private static boolean isMapped(BlockDevice device, long from) {
+        boolean[] mapped = {true};
+        long start = Math.min(from, device.size());
+        try {
+            device.extents(
+                    start,
+                    Math.min(LOOKED_AT, device.size() - start),
+                    (offset, length, facts, depth, below, belowOffset) -> {
+                        mapped[0] = (facts & Extent.UNREADABLE) == 0;
+                        return mapped[0];
+                    });
+        } catch (IOException e) {
+            return false;
+        }
+        return mapped[0];
     }
 }

@@ -28,6 +28,8 @@ import picocli.CommandLine.Model.CommandSpec;
  */
 final class ConvertCommand implements Command {
     private static final int MOST_THREADS = 16;
+    private static final int FINEST_ZERO_BLOCK = 4 << 10;
+    private static final int COARSEST_ZERO_BLOCK = 64 << 10;
 
     @Override
     public void describe(CommandSpec spec) {
@@ -44,7 +46,8 @@ final class ConvertCommand implements Command {
         Model.value(
                 spec,
                 "SIZE",
-                "aligned blocks that are looked at for zeros, 64k if not given; 0: zeros are written",
+                "aligned blocks that are looked at for zeros, 0: zeros are written; if not given, 4k for a new raw image,"
+                        + " and clusters of 4k to 64k for qcow2",
                 "-S");
         Model.flag(spec, "write into an image that is there and at least as large", "-n");
         Model.flag(spec, "with -n: the image that is there is known to read as zeros", "--target-is-zero");
@@ -57,7 +60,7 @@ final class ConvertCommand implements Command {
         Model.flag(spec, "copy the persistent bitmaps too", "--bitmaps");
         Model.flag(spec, "with --bitmaps: leave out those that are in use", "--skip-broken-bitmaps");
         Model.flag(spec, "accepted, without effect: the system decides how it copies", "-C");
-        CacheModes.add(spec, "-t", "-T");
+        CacheModes.addForNewFile(spec, "-t", "-T");
         Model.flag(spec, "overwrite a file of that name", "--force");
         ReadingOptions.add(spec);
         Model.parameters(
@@ -157,16 +160,22 @@ final class ConvertCommand implements Command {
         requireCompressible(arguments, qcow2, asked);
         if (arguments.has("-n")) {
             boolean zeroed = arguments.has("--target-is-zero");
-            OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
+            OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io)).toBuilder()
+                    .flushes(CacheModes.isDurable(arguments, "-t", true))
+                    .build();
             copy(from, file, options, qcow2, copier(from, zeroed, overlay, arguments), arguments, io);
             return;
         }
+        // What is replaced is lost with the power if what replaces it has not reached the disk.
+        boolean durable = CacheModes.isDurable(arguments, "-t", Files.exists(file));
         try (PartFile part = PartFile.create(file, arguments.has("--force"))) {
             create(part.path(), qcow2, asked, from.size());
-            OpenOptions ours =
-                    OpenOptions.builder().references(ReferencePolicy.all()).build();
+            OpenOptions ours = OpenOptions.builder()
+                    .references(ReferencePolicy.all())
+                    .flushes(durable)
+                    .build();
             copy(from, part.path(), ours, qcow2, copier(from, !overlay, overlay, arguments), arguments, io);
-            part.commit();
+            part.commit(durable);
         }
     }
 
@@ -265,8 +274,11 @@ final class ConvertCommand implements Command {
             if (to.size() < from.size()) {
                 throw new UsageException("the target has " + to.size() + " bytes, the source " + from.size());
             }
+            if (!arguments.has("-S")) {
+                copier.zeroBlock(zeroBlock(to, !arguments.has("-n")));
+            }
             BlockDevice target = arguments.has("-c") ? ((Qcow2Disk) to).compressing() : to;
-            copyShown(from, target, copier, arguments, io);
+            copyShown(target, copier, arguments, io);
             if (arguments.has("--bitmaps") && from instanceof DiskImage source && to instanceof Qcow2Disk disk) {
                 Qcow2.copyBitmaps(source, disk);
             }
@@ -274,14 +286,20 @@ final class ConvertCommand implements Command {
         }
     }
 
-    private static void copyShown(BlockDevice from, BlockDevice to, Copier copier, Arguments arguments, Stdio io)
-            throws IOException {
-        if (!arguments.has("-p") && (arguments.has("--quiet") || !io.isErrorTerminal())) {
-            copier.onProgress(RateLimit.of(arguments, (done, total) -> true)).to(to);
-            return;
+    /** As fine as qemu-img looks, but for clusters, which have a place as a whole, and where holes have to be made. */
+    static int zeroBlock(DiskImage to, boolean isNew) {
+        Long clusterSize = to.info().clusterSize();
+        if (clusterSize == null) {
+            return isNew ? FINEST_ZERO_BLOCK : COARSEST_ZERO_BLOCK;
         }
-        try (ProgressView view = new ProgressView("convert", from.size())) {
-            copier.onProgress(RateLimit.of(arguments, view)).to(to);
-        }
+        return (int) Math.max(FINEST_ZERO_BLOCK, Math.min(COARSEST_ZERO_BLOCK, clusterSize));
+    }
+
+    private static void copyShown(BlockDevice to, Copier copier, Arguments arguments, Stdio io) throws IOException {
+        boolean bar = !arguments.has("--quiet") && (arguments.has("-p") || io.isErrorTerminal());
+        Progress.show(
+                bar,
+                "convert",
+                progress -> copier.onProgress(RateLimit.of(arguments, progress)).to(to));
     }
 }

@@ -99,7 +99,10 @@ final class DdCommand implements Command {
                     .references(ReferencePolicy.all())
                     .build();
             try (DiskImage to = DiskImages.open(part.path(), writable)) {
-                Copier.of(from).targetIsZeroed(true).to(to);
+                Copier.of(from)
+                        .targetIsZeroed(true)
+                        .zeroBlock(ConvertCommand.zeroBlock(to, true))
+                        .to(to);
             }
             part.commit();
         }

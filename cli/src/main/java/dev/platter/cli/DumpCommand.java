@@ -79,14 +79,9 @@ final class DumpCommand implements Command {
 
     private static void copy(BlockDevice device, @Nullable String file, Arguments arguments, Stdio io)
             throws IOException {
-        Copier copier = Copier.of(device);
-        if (!arguments.has("--quiet") && io.isErrorTerminal()) {
-            try (ProgressView view = new ProgressView("dump", device.size())) {
-                copy(device, copier.onProgress(view), file, arguments, io);
-            }
-        } else {
-            copy(device, copier, file, arguments, io);
-        }
+        boolean bar = !arguments.has("--quiet") && io.isErrorTerminal();
+        Progress.show(
+                bar, "dump", progress -> copy(device, Copier.of(device).onProgress(progress), file, arguments, io));
     }
 
     private static void copy(BlockDevice device, Copier copier, @Nullable String file, Arguments arguments, Stdio io)

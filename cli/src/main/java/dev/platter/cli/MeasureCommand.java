@@ -3,7 +3,6 @@ package dev.platter.cli;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
-import dev.platter.qcow2.CreateOptions;
 import dev.platter.qcow2.Measurement;
 import dev.platter.qcow2.Qcow2;
 import java.io.IOException;
@@ -59,7 +58,7 @@ final class MeasureCommand implements Command {
                 throw new UsageException("-l and -f are about an image; --size needs none");
             }
             long bytes = ByteCount.parse("--size", size);
-            found = qcow2 ? Qcow2.measure(options(asked, bytes)) : raw(bytes);
+            found = qcow2 ? Qcow2.measure(asked.toOptions(bytes)) : raw(bytes);
         } else {
             found = ofImage(arguments, io, asked, qcow2);
         }
@@ -73,7 +72,7 @@ final class MeasureCommand implements Command {
         try (DiskImage image =
                 DiskImages.open(arguments.images().get(0), ReadingOptions.of(arguments, new Warnings(arguments, io)))) {
             if (qcow2) {
-                return Qcow2.measure(options(asked, image.size()), image, snapshot);
+                return Qcow2.measure(asked.toOptions(image.size()), image, snapshot);
             }
             return raw(snapshot == null ? image.size() : sizeOf(image, snapshot));
         }
@@ -83,11 +82,6 @@ final class MeasureCommand implements Command {
         try (BlockDevice device = image.openSnapshot(snapshot)) {
             return device.size();
         }
-    }
-
-    private static CreateOptions options(CreateArguments asked, long size) {
-        String stated = asked.get("size");
-        return asked.toOptions(stated == null ? size : ByteCount.parse("-o size", stated));
     }
 
     private static Measurement raw(long size) {

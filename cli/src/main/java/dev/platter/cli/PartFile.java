@@ -1,15 +1,14 @@
 package dev.platter.cli;
 
+import dev.platter.core.Storages;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,7 +86,12 @@ final class PartFile implements Closeable {
     }
 
     /** Gives the file its name, durably. Its bytes must be durable by now. */
-    synchronized void commit() throws IOException {
+    void commit() throws IOException {
+        commit(true);
+    }
+
+    /** Gives the file its name. */
+    synchronized void commit(boolean durably) throws IOException {
         if (finished) {
             throw new FileSystemException(target.toString(), null, "was not written: interrupted");
         }
@@ -97,24 +101,8 @@ final class PartFile implements Closeable {
             link();
         }
         finished = true;
-        syncFolder();
-    }
-
-    /** The name is durable only with its folder. */
-    private void syncFolder() throws IOException {
-        Path folder = target.toAbsolutePath().getParent();
-        if (folder == null) {
-            return;
-        }
-        FileChannel channel;
-        try {
-            channel = FileChannel.open(folder, StandardOpenOption.READ);
-        } catch (IOException e) {
-            // Windows opens no folders
-            return;
-        }
-        try (channel) {
-            channel.force(true);
+        if (durably) {
+            Storages.syncFolder(target);
         }
     }
 

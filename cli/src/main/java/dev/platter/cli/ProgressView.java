@@ -11,10 +11,10 @@ final class ProgressView implements Copier.Progress, Closeable {
     private final ProgressBar bar;
 
     /** @param task what is being done */
-    ProgressView(String task, long total) {
+    ProgressView(String task) {
         bar = new ProgressBarBuilder()
                 .setTaskName(task)
-                .setInitialMax(total)
+                .setInitialMax(0)
                 .setUnit(" MiB", 1 << 20)
                 .setStyle(ProgressBarStyle.ASCII)
                 .setUpdateIntervalMillis(250)

@@ -54,13 +54,7 @@ final class RebaseCommand implements Command {
             Qcow2.rebaseUnsafely(file, stored, storedFormat);
         } else {
             OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
-            if (!arguments.has("-p")) {
-                Qcow2.rebase(file, options, stored, storedFormat);
-                return ExitCode.WHOLE;
-            }
-            try (ProgressView view = new ProgressView("rebase", 0)) {
-                Qcow2.rebase(file, options, stored, storedFormat, view);
-            }
+            Progress.show(arguments, "rebase", progress -> Qcow2.rebase(file, options, stored, storedFormat, progress));
         }
         return ExitCode.WHOLE;
     }

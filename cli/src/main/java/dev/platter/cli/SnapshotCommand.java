@@ -22,7 +22,7 @@ final class SnapshotCommand implements Command {
         Model.flag(spec, "list the snapshots (the default)", "-l");
         Model.value(spec, "NAME", "create a snapshot of the disk as it is", "-c");
         Model.value(spec, "NAME", "apply a snapshot (id or name): the disk is again as it was", "-a");
-        Model.value(spec, "NAME", "delete a snapshot (id or name)", "-d");
+        Model.value(spec, "NAME", "delete the first snapshot of that name", "-d");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the image");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -56,10 +56,6 @@ final class SnapshotCommand implements Command {
             return ExitCode.WHOLE;
         }
         String name = String.valueOf(arguments.value(action));
-        if (action.equals("-a")) {
-            Qcow2.applySnapshot(file, options, name);
-            return ExitCode.WHOLE;
-        }
         try (DiskImage image =
                 DiskImages.open(file, options.toBuilder().writable(true).build())) {
             if (!(image instanceof Qcow2Disk disk)) {
@@ -67,9 +63,13 @@ final class SnapshotCommand implements Command {
             }
             if (action.equals("-c")) {
                 disk.createSnapshot(name);
-            } else {
-                disk.deleteSnapshot(name);
+            } else if (action.equals("-d")) {
+                disk.deleteSnapshotNamed(name);
             }
+        }
+        if (action.equals("-a")) {
+            // by itself, because the disk may get another size
+            Qcow2.applySnapshot(file, options, name);
         }
         return ExitCode.WHOLE;
     }

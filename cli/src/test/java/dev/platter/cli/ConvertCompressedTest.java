@@ -9,21 +9,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** convert -c, with qemu-img as judge. */
-final class ConvertCompressedTest {
-    @TempDir
-    private Path folder;
-
-    @BeforeEach
-    void requireQemu() {
-        ReferenceTools.assumeTool("qemu-img");
-    }
+final class ConvertCompressedTest extends JudgedByQemu {
 
     @ParameterizedTest
     @ValueSource(
@@ -144,13 +135,6 @@ final class ConvertCompressedTest {
     }
 
     private static long compressed(Path image) throws IOException {
-        return ReferenceTools.runOk("qemu-img", "check", "--output=json", image.toString())
-                .json()
-                .path("compressed-clusters")
-                .asLong();
-    }
-
-    private static void assertClean(Path image) throws IOException {
-        ReferenceTools.runOk("qemu-img", "check", "-f", "qcow2", image.toString());
+        return counts(image).path("compressed-clusters").asLong();
     }
 }

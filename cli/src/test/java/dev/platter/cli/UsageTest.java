@@ -87,6 +87,16 @@ final class UsageTest {
     }
 
     @Test
+    void lastOfAnOptionThatIsGivenTwiceCounts() {
+        Cli run = Cli.run(
+                        "info", "-q", "-q", "-f", "qcow2", "--output=json", "-f", "raw", "--output=human", emptyDisk())
+                .assertExit(0);
+
+        assertThat(run.out()).contains("file format: raw");
+        assertThat(run.err()).isEmpty();
+    }
+
+    @Test
     void argumentsThatMakeNoSenseAreUsageErrors() {
         Cli.run("inspect").assertError(2, "IMAGE", "try platter inspect --help");
         Cli.run("info", "a", "b").assertError(2, "'b'");

@@ -11,21 +11,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** create, convert, resize, snapshot and check -r, with qemu-img as judge. */
-final class WriteCommandsTest {
-    @TempDir
-    private Path folder;
-
-    @BeforeEach
-    void requireQemu() {
-        ReferenceTools.assumeTool("qemu-img");
-    }
+final class WriteCommandsTest extends JudgedByQemu {
 
     @ParameterizedTest
     @ValueSource(
@@ -249,39 +240,6 @@ final class WriteCommandsTest {
         Cli.run("rebase", "-u", "-b", "elsewhere", "-F", "raw", top).assertExit(0);
         assertThat(ReferenceTools.runOk("qemu-img", "info", top.toString()).stdout())
                 .contains("backing file: elsewhere", "backing file format: raw");
-    }
-
-    @Test
-    void comparedDisksAreTheSameOrDifferAtTheSectorThatQemuNames() throws IOException {
-        byte[] bytes = TestBytes.of(0, 3 << 20);
-        Path raw = TempImages.raw(folder, "a.raw", bytes);
-        Path qcow2 = folder.resolve("a.qcow2");
-        Cli.run("convert", "-q", "-O", "qcow2", raw, qcow2).assertExit(0);
-        assertThat(Cli.run("compare", raw, qcow2).assertExit(0).out()).isEqualTo("Images are identical.\n");
-
-        Cli.run("resize", "-q", qcow2, "4M").assertExit(0);
-        assertThat(Cli.run("compare", raw, qcow2).assertExit(0).err()).contains("3145728 and 4194304");
-        Cli.run("compare", "-s", raw, qcow2).assertExit(1);
-        ReferenceTools.runOk("qemu-io", "-c", "write -P 1 3500k 1k", qcow2.toString());
-        assertThat(Cli.run("compare", "-F", "qcow2", raw, qcow2).assertExit(1).out())
-                .isEqualTo(ReferenceTools.run("qemu-img", "compare", "-f", "raw", raw.toString(), qcow2.toString())
-                        .stdout()
-                        .replaceAll("Warning.*\n", ""));
-        bytes[1_000_001]++;
-        Files.write(raw, bytes);
-        assertThat(Cli.run("compare", qcow2, raw).assertExit(1).out())
-                .isEqualTo("Content mismatch at offset 999936!\n");
-        Cli.run("compare", raw, folder.resolve("none")).assertExit(2);
-    }
-
-    private static void assertClean(Path image) throws IOException {
-        ReferenceTools.runOk("qemu-img", "check", "-f", "qcow2", image.toString());
-    }
-
-    private static Object specific(Path image) throws IOException {
-        return ReferenceTools.runOk("qemu-img", "info", "--output=json", image.toString())
-                .json()
-                .path("format-specific");
     }
 
     private List<String> names() throws IOException {

@@ -8,7 +8,8 @@ import java.util.List;
 
 /**
  * Views of devices. A view is closed without closing what it looks at, unless it was made by {@link #owning}. Views pass
- * reads, writes and features through; on the plain path they neither copy nor allocate.
+ * reads, writes and features through; on the plain path they neither copy nor allocate. A slice, and what {@link #owning}
+ * returns, is a {@link PreparingDevice} if what it looks at is one.
  */
 public final class BlockDevices {
 
@@ -23,7 +24,7 @@ public final class BlockDevices {
      * @throws IndexOutOfBoundsException if the part leaves the device
      */
     public static BlockDevice slice(BlockDevice device, String name, long offset, long length) {
-        return new SliceDevice(device, name, offset, length);
+        return SliceDevice.of(device, name, offset, length);
     }
 
     /**
@@ -49,7 +50,7 @@ public final class BlockDevices {
      * Returns a view that closes {@code device} and then {@code alsoClosed}, in that order, when it is closed.
      */
     public static BlockDevice owning(BlockDevice device, Closeable... alsoClosed) {
-        return new OwningDevice(device, List.of(alsoClosed));
+        return OwningDevice.of(device, List.of(alsoClosed));
     }
 
     /** Returns a channel over a device with a position of its own. The size of the device cannot be changed by it. */

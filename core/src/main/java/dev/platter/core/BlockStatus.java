@@ -43,17 +43,20 @@ public final class BlockStatus {
             BlockDevice device, String context, long offset, long length, BlockStatusSource.StatusVisitor visitor)
             throws IOException {
         switch (context) {
-            case BlockStatusSource.BASE_ALLOCATION -> device.extents(
-                    offset,
-                    length,
-                    (at, run, facts, depth, below, belowOffset) -> visitor.status(at, run, allocation(facts)));
-            case BlockStatusSource.ALLOCATION_DEPTH -> device.extents(
-                    offset,
-                    length,
-                    (at, run, facts, depth, below, belowOffset) ->
-                            visitor.status(at, run, (facts & Extent.ALLOCATED) == 0 ? 0 : depth + 1L));
-            default -> throw new DiskImageException(
-                    device.description() + ": there is no context " + Printable.quote(context));
+            case BlockStatusSource.BASE_ALLOCATION ->
+                device.extents(
+                        offset,
+                        length,
+                        (at, run, facts, depth, below, belowOffset) -> visitor.status(at, run, allocation(facts)));
+            case BlockStatusSource.ALLOCATION_DEPTH ->
+                device.extents(
+                        offset,
+                        length,
+                        (at, run, facts, depth, below, belowOffset) ->
+                                visitor.status(at, run, (facts & Extent.ALLOCATED) == 0 ? 0 : depth + 1L));
+            default ->
+                throw new DiskImageException(
+                        device.description() + ": there is no context " + Printable.quote(context));
         }
     }
 

@@ -3,6 +3,7 @@ package dev.platter.core;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.OptionalLong;
+import java.util.concurrent.CancellationException;
 
 /**
  * Compares the bytes of two devices. What both know to be zeros is not read. Where one is shorter, it counts as zeros behind
@@ -17,11 +18,15 @@ public final class Comparison {
     private final BlockDevice second;
     private final ByteBuffer ours = DirectBuffers.allocate(CHUNK);
     private final ByteBuffer theirs = DirectBuffers.allocate(CHUNK);
+    private final Copier.Progress progress;
+    private final long total;
     private long difference = -1;
 
-    private Comparison(BlockDevice first, BlockDevice second) {
+    private Comparison(BlockDevice first, BlockDevice second, Copier.Progress progress) {
         this.first = first;
         this.second = second;
+        this.progress = progress;
+        this.total = Math.max(first.size(), second.size());
     }
 
     /**
@@ -30,8 +35,21 @@ public final class Comparison {
      * @throws IOException if one of them cannot be read
      */
     public static OptionalLong firstDifference(BlockDevice first, BlockDevice second) throws IOException {
+        return firstDifference(first, second, (done, total) -> true);
+    }
+
+    /**
+     * Returns the offset of the first sector of 512 bytes in which the devices differ; empty if there is none.
+     *
+     * @param progress watches it and can stop it: told how many bytes are the same, of those of the larger device
+     * @throws IOException if one of them cannot be read
+     * @throws CancellationException if the listener asked to stop
+     */
+    public static OptionalLong firstDifference(BlockDevice first, BlockDevice second, Copier.Progress progress)
+            throws IOException {
         long common = Math.min(first.size(), second.size());
-        Comparison comparison = new Comparison(first, second);
+        Comparison comparison = new Comparison(first, second, progress);
+        comparison.report(0);
         comparison.compare(common);
         BlockDevice longer = first.size() > common ? first : second;
         if (comparison.difference < 0 && longer.size() > common) {
@@ -59,7 +77,10 @@ public final class Comparison {
             for (long done = 0; (facts & Extent.READS_AS_ZERO) == 0 && done < run && difference < 0; done += CHUNK) {
                 int part = (int) Math.min(CHUNK, run - done);
                 device.read(at + done, theirs.clear().limit(part));
-                note(at + done, theirs.flip().mismatch(ZEROS.slice(0, part)));
+                note(at + done, theirs.flip().mismatch(ZEROS.slice(0, part)), part);
+            }
+            if ((facts & Extent.READS_AS_ZERO) != 0) {
+                report(at + run);
             }
             return difference < 0;
         });
@@ -70,13 +91,22 @@ public final class Comparison {
             int part = (int) Math.min(CHUNK, length - done);
             first.read(offset + done, ours.clear().limit(part));
             second.read(offset + done, theirs.clear().limit(part));
-            note(offset + done, ours.flip().mismatch(theirs.flip()));
+            note(offset + done, ours.flip().mismatch(theirs.flip()), part);
         }
     }
 
-    private void note(long offset, int mismatch) {
+    private void note(long offset, int mismatch, int length) {
         if (mismatch >= 0) {
             difference = (offset + mismatch) & -SECTOR;
+        } else {
+            report(offset + length);
+        }
+    }
+
+    private void report(long done) {
+        if (!progress.copied(done, total)) {
+            throw new CancellationException(
+                    first.description() + ": the comparison with " + second.description() + " was stopped at " + done);
         }
     }
 }

@@ -37,9 +37,13 @@ final class CopyThreads implements Closeable {
         });
     }
 
-    /** Waits for a task, and throws what it threw. */
+    /** Waits for a task, and throws what it threw. A thread that is interrupted gets nothing, done or not. */
     static <T> T await(Future<T> task) throws IOException {
         try {
+            // A task that is done gives its result without a look at the flag.
+            if (Thread.currentThread().isInterrupted()) {
+                throw new ClosedByInterruptException();
+            }
             return task.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -93,6 +93,9 @@ final class DeviceSink implements CopySink {
     }
 
     private static boolean isZero(ByteBuffer bytes, int start, int end) {
+        if (start < end && bytes.get(start) != 0) {
+            return false;
+        }
         for (int at = start; at < end; at += ZEROS.capacity()) {
             int length = Math.min(ZEROS.capacity(), end - at);
             if (bytes.slice(at, length).mismatch(ZEROS.slice(0, length)) >= 0) {

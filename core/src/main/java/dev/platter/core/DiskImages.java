@@ -34,7 +34,7 @@ public final class DiskImages {
      * @throws DiskImageException if it is no image that can be read; the message says why
      */
     public static DiskImage open(Path file, OpenOptions options) throws IOException {
-        Storage storage = Storages.open(file, options.writable());
+        Storage storage = FileStorage.open(file, options.writable(), options.flushes());
         if (!options.writable()) {
             warnOfWriter(file, storage, options);
         }

@@ -41,6 +41,7 @@ final class FileStorage implements Storage {
     private final Path path;
     private final String name;
     private final boolean writable;
+    private final boolean flushes;
     private final FileIdentity identity;
     private final boolean growable;
     private final @Nullable FileFacts facts;
@@ -59,10 +60,16 @@ final class FileStorage implements Storage {
     private FileFacts.@Nullable Holes holes;
 
     private FileStorage(
-            Path path, boolean writable, BasicFileAttributes attributes, FileChannel pin, LockedChannel opened) {
+            Path path,
+            boolean writable,
+            boolean flushes,
+            BasicFileAttributes attributes,
+            FileChannel pin,
+            LockedChannel opened) {
         this.path = path;
         this.name = Printable.escape(Objects.toString(path.getFileName(), path.toString()));
         this.writable = writable;
+        this.flushes = flushes;
         this.identity = FileIdentity.of(path, attributes);
         this.growable = attributes.isRegularFile();
         this.pin = pin;
@@ -72,6 +79,11 @@ final class FileStorage implements Storage {
     }
 
     static FileStorage open(Path path, boolean writable) throws IOException {
+        return open(path, writable, true);
+    }
+
+    /** @param flushes whether a flush waits for the medium */
+    static FileStorage open(Path path, boolean writable, boolean flushes) throws IOException {
         BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
         requireBytes(path, attributes);
         FileIdentity identity = FileIdentity.of(path, attributes);
@@ -84,7 +96,7 @@ final class FileStorage implements Storage {
             if (!identity.equals(FileIdentity.of(path, now))) {
                 throw swapped(Printable.escape(path.toString()));
             }
-            FileStorage storage = new FileStorage(path, writable, now, opened.get(0), channel);
+            FileStorage storage = new FileStorage(path, writable, flushes, now, opened.get(0), channel);
             if (channel.lock != null) {
                 WRITERS.put(identity, storage);
             }
@@ -255,6 +267,10 @@ final class FileStorage implements Storage {
     @Override
     public void flush() throws IOException {
         if (!writable) {
+            return;
+        }
+        if (!flushes) {
+            usable();
             return;
         }
         try {

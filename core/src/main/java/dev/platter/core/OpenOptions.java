@@ -12,6 +12,7 @@ public final class OpenOptions {
 
     private final @Nullable String format;
     private final boolean writable;
+    private final boolean flushes;
     private final ReferencePolicy references;
     private final boolean probeBackingFormat;
     private final Limits limits;
@@ -23,6 +24,7 @@ public final class OpenOptions {
     private OpenOptions(Builder from) {
         format = from.format;
         writable = from.writable;
+        flushes = from.flushes;
         references = from.references;
         probeBackingFormat = from.probeBackingFormat;
         limits = from.limits;
@@ -47,6 +49,7 @@ public final class OpenOptions {
         Builder builder = new Builder();
         builder.format = format;
         builder.writable = writable;
+        builder.flushes = flushes;
         builder.references = references;
         builder.probeBackingFormat = probeBackingFormat;
         builder.limits = limits;
@@ -65,6 +68,11 @@ public final class OpenOptions {
     /** Returns whether writes are to be allowed. */
     public boolean writable() {
         return writable;
+    }
+
+    /** Returns whether a flush waits for the medium. */
+    public boolean flushes() {
+        return flushes;
     }
 
     /** Returns what may be opened of the files and addresses that the image names. */
@@ -117,6 +125,7 @@ public final class OpenOptions {
     public static final class Builder {
         private @Nullable String format;
         private boolean writable;
+        private boolean flushes = true;
         private ReferencePolicy references = ReferencePolicy.none();
         private boolean probeBackingFormat;
         private Limits limits = Limits.defaults();
@@ -136,6 +145,16 @@ public final class OpenOptions {
         /** Sets whether writes are to be allowed. */
         public Builder writable(boolean allowed) {
             writable = allowed;
+            return this;
+        }
+
+        /**
+         * Sets whether a flush waits until what was written is on the medium; true if not set. False is for a new image that
+         * is worth nothing until it is whole, and can be made again (qemu's {@code cache=unsafe}): the system decides when it
+         * reaches the medium, and a loss of power can leave any part of it. Concerns the image, not those below it.
+         */
+        public Builder flushes(boolean wait) {
+            flushes = wait;
             return this;
         }
 

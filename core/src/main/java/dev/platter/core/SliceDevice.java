@@ -6,7 +6,7 @@ import java.nio.channels.WritableByteChannel;
 import java.util.List;
 
 /** A contiguous part of another device. */
-final class SliceDevice extends ViewDevice implements BlockStatusSource {
+class SliceDevice extends ViewDevice implements BlockStatusSource {
     private final BlockDevice base;
     private final long start;
     private final long size;
@@ -18,6 +18,35 @@ final class SliceDevice extends ViewDevice implements BlockStatusSource {
         this.start = start;
         this.size = size;
         this.description = base.description() + " > " + Printable.escape(name);
+    }
+
+    /** Makes one that prepares writes if {@code base} does. */
+    static SliceDevice of(BlockDevice base, String name, long start, long size) {
+        return base instanceof PreparingDevice preparing
+                ? new Preparing(preparing, name, start, size)
+                : new SliceDevice(base, name, start, size);
+    }
+
+    /** A part of a device that prepares writes. */
+    private static final class Preparing extends SliceDevice implements PreparingDevice {
+        private final PreparingDevice base;
+        private final long start;
+
+        Preparing(PreparingDevice base, String name, long start, long size) {
+            super(base, name, start, size);
+            this.base = base;
+            this.start = start;
+        }
+
+        @Override
+        public Prepared prepare(long offset, ByteBuffer from) throws IOException {
+            begin(offset, from.remaining());
+            Prepared prepared = base.prepare(start + offset, from);
+            return () -> {
+                begin(0, 0);
+                prepared.write();
+            };
+        }
     }
 
     @Override

@@ -2,7 +2,9 @@ package dev.platter.core;
 
 import java.io.IOException;
 import java.net.URI;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 
 /** Ways to come by a {@link Storage}, and back from it to a {@link BlockDevice}. */
@@ -43,6 +45,27 @@ public final class Storages {
         }
         throw new UnsupportedFeatureException(
                 address + ": no storage provider for the scheme " + Printable.quote(scheme) + " is on the path");
+    }
+
+    /**
+     * Makes the name of a file durable, as a flush makes its bytes: a new file, or one that was renamed, can be gone after a
+     * loss of power without this. Does nothing where folders cannot be opened (Windows).
+     */
+    public static void syncFolder(Path file) throws IOException {
+        Path folder = file.toAbsolutePath().getParent();
+        if (folder == null) {
+            return;
+        }
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(folder, StandardOpenOption.READ);
+        } catch (IOException e) {
+            // Windows opens no folders
+            return;
+        }
+        try (channel) {
+            channel.force(true);
+        }
     }
 
     /** Returns a device's bytes as a read-only storage. Closing it closes the device. */

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -49,22 +50,35 @@ class GuestMutationTest {
 
     @Test
     void changedTablesAndLvmMetadataEndInAReport() throws IOException {
-        byte[] head = new byte[18 * MIB];
+        // the MBR; the superblock of /boot; label, area and text of the physical volume
+        long[] offsets = {0, MIB + 1024, 17L * MIB + 512, 17L * MIB + 4096};
+        int[] lengths = {512, 1024, 512, 8192};
+        byte[] metadata = new byte[512 + 1024 + 512 + 8192];
         try (DiskImage disk = DiskImages.open(sample)) {
-            disk.read(0, ByteBuffer.wrap(head));
-            BlockDevice tail = BlockDevices.slice(disk, "tail", head.length, disk.size() - head.length);
-
-            Mutations.of("mbr and lvm guest", head)
-                    // the MBR; the superblock of /boot; label, area and text of the physical volume
-                    .within(0, 512)
-                    .within(MIB + 1024, 1024)
-                    .within(17 * MIB + 512, 512)
-                    .within(17 * MIB + 4096, 8192)
+            for (int i = 0, at = 0; i < offsets.length; at += lengths[i++]) {
+                disk.read(offsets[i], ByteBuffer.wrap(metadata, at, lengths[i]));
+            }
+            // only the metadata is held: a copy of all it spans would not fit into a small heap twice
+            Mutations.of("mbr and lvm guest", metadata)
+                    .within(0, metadata.length)
                     .rounds(400)
                     .allocatingAtMost(MOST_HEAP)
-                    .run(bytes -> inspect(
-                            BlockDevices.concat("mutated.raw", List.of(BlockDevices.ofBytes("head", bytes), tail))));
+                    .run(bytes -> inspect(withMetadata(disk, offsets, lengths, bytes)));
         }
+    }
+
+    private static BlockDevice withMetadata(DiskImage disk, long[] offsets, int[] lengths, ByteBuffer metadata) {
+        List<BlockDevice> pieces = new ArrayList<>();
+        long end = 0;
+        for (int i = 0, at = 0; i < offsets.length; at += lengths[i++]) {
+            if (offsets[i] > end) {
+                pieces.add(BlockDevices.slice(disk, "between", end, offsets[i] - end));
+            }
+            pieces.add(BlockDevices.ofBytes("metadata", metadata.slice(at, lengths[i])));
+            end = offsets[i] + lengths[i];
+        }
+        pieces.add(BlockDevices.slice(disk, "tail", end, disk.size() - end));
+        return BlockDevices.concat("mutated.raw", pieces);
     }
 
     private static void inspect(BlockDevice disk) throws IOException {

@@ -14,6 +14,7 @@ import dev.platter.qcow2.Qcow2Disk;
 import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.ToolResult;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -83,7 +84,7 @@ class NbdServerToolsTest {
         return NbdServer.builder()
                 .bind(
                         transport.equals("tcp")
-                                ? new InetSocketAddress("127.0.0.1", 0)
+                                ? new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)
                                 : UnixDomainSocketAddress.of(folder.resolve("s")))
                 .export(export.of(disk))
                 .start();
@@ -130,11 +131,14 @@ class NbdServerToolsTest {
                 NbdServer server = serve(disk, false, transport)) {
             ReferenceTools.runOk("nbdcopy", "--flush", raw.toString(), uri(server));
         }
-        assertThat(ReferenceTools.run("qemu-img", "compare", "-f", format, "-F", "raw", target.toString(), raw.toString())
+        assertThat(ReferenceTools.run(
+                                "qemu-img", "compare", "-f", format, "-F", "raw", target.toString(), raw.toString())
                         .stdout())
                 .isEqualTo("Images are identical.\n");
         if (format.equals("qcow2")) {
-            assertThat(ReferenceTools.run("qemu-img", "check", target.toString()).exit()).isZero();
+            assertThat(ReferenceTools.run("qemu-img", "check", target.toString())
+                            .exit())
+                    .isZero();
         }
     }
 
@@ -145,20 +149,36 @@ class NbdServerToolsTest {
         try (DiskImage disk = open(image(format), true);
                 NbdServer server = serve(disk, false, "unix")) {
             ToolResult result = ReferenceTools.run(
-                    "qemu-io", "-f", "raw", uri(server),
-                    "-c", "write -P 0xab 1000 70000",
-                    "-c", "read -P 0xab 1000 70000",
-                    "-c", "write -z 0 512",
-                    "-c", "read -P 0 0 512",
-                    "-c", "write -z -u 1M 2M",
-                    "-c", "read -P 0 1M 2M",
-                    "-c", "write -f -P 0x11 5M 1M",
-                    "-c", "discard 8M 1M",
-                    "-c", "flush",
-                    "-c", "read -P 0x11 5M 1M",
-                    "-c", "aio_write -P 0x22 6M 64k",
-                    "-c", "aio_flush",
-                    "-c", "read -P 0x22 6M 64k");
+                    "qemu-io",
+                    "-f",
+                    "raw",
+                    uri(server),
+                    "-c",
+                    "write -P 0xab 1000 70000",
+                    "-c",
+                    "read -P 0xab 1000 70000",
+                    "-c",
+                    "write -z 0 512",
+                    "-c",
+                    "read -P 0 0 512",
+                    "-c",
+                    "write -z -u 1M 2M",
+                    "-c",
+                    "read -P 0 1M 2M",
+                    "-c",
+                    "write -f -P 0x11 5M 1M",
+                    "-c",
+                    "discard 8M 1M",
+                    "-c",
+                    "flush",
+                    "-c",
+                    "read -P 0x11 5M 1M",
+                    "-c",
+                    "aio_write -P 0x22 6M 64k",
+                    "-c",
+                    "aio_flush",
+                    "-c",
+                    "read -P 0x22 6M 64k");
             assertThat(result.exit()).as(result.stdout() + result.stderr()).isZero();
             assertThat(result.stdout()).doesNotContain("failed");
         }
@@ -207,17 +227,26 @@ class NbdServerToolsTest {
         ReferenceTools.runOk(
                 "qemu-img", "create", "-q", "-f", "qcow2", "-b", base.toString(), "-F", "qcow2", top.toString());
         ReferenceTools.runOk("qemu-io", "-f", "qcow2", "-c", "write 16M 64k", top.toString());
-        OpenOptions options = OpenOptions.builder()
-                .references(ReferencePolicy.under(folder))
-                .build();
+        OpenOptions options =
+                OpenOptions.builder().references(ReferencePolicy.under(folder)).build();
         String ours;
         try (DiskImage disk = DiskImages.open(top, options);
                 NbdServer server = serve(disk, true, "unix")) {
-            ours = ReferenceTools.runOk("nbdinfo", "--map=qemu:allocation-depth", uri(server)).stdout();
+            ours = ReferenceTools.runOk("nbdinfo", "--map=qemu:allocation-depth", uri(server))
+                    .stdout();
         }
         String theirs = ReferenceTools.runOk(
-                        "nbdinfo", "--map=qemu:allocation-depth", "--",
-                        "[", "qemu-nbd", "-r", "-A", "-f", "qcow2", top.toString(), "]")
+                        "nbdinfo",
+                        "--map=qemu:allocation-depth",
+                        "--",
+                        "[",
+                        "qemu-nbd",
+                        "-r",
+                        "-A",
+                        "-f",
+                        "qcow2",
+                        top.toString(),
+                        "]")
                 .stdout();
         assertThat(ours).isEqualTo(theirs);
     }
@@ -241,10 +270,16 @@ class NbdServerToolsTest {
         try (DiskImage disk = open(image("qcow2"), true);
                 NbdServer server = serve(disk, false, "unix")) {
             ToolResult result = ReferenceTools.run(
-                    "fio", "--name=verify", "--ioengine=nbd", "--uri=" + uri(server), "--rw=randwrite", "--bs=4k",
-                    "--iodepth=32", "--size=4M", "--verify=crc32c");
-            assumeFalse(
-                    result.stderr().contains("engine nbd not loadable"), "fio has no nbd engine here");
+                    "fio",
+                    "--name=verify",
+                    "--ioengine=nbd",
+                    "--uri=" + uri(server),
+                    "--rw=randwrite",
+                    "--bs=4k",
+                    "--iodepth=32",
+                    "--size=4M",
+                    "--verify=crc32c");
+            assumeFalse(result.stderr().contains("engine nbd not loadable"), "fio has no nbd engine here");
             assertThat(result.exit()).as(result.stdout() + result.stderr()).isZero();
         }
     }

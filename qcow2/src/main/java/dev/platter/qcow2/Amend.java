@@ -1,7 +1,9 @@
 package dev.platter.qcow2;
 
+import com.google.common.math.LongMath;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
+import dev.platter.core.Copier;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.Extent;
@@ -10,6 +12,8 @@ import dev.platter.core.SnapshotInfo;
 import dev.platter.core.Storage;
 import dev.platter.core.UnsupportedFeatureException;
 import java.io.IOException;
+import java.util.concurrent.CancellationException;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,40 +30,69 @@ final class Amend {
     private final Opening opening;
     private final OpenOptions options;
     private final AmendOptions to;
+    private final Copier.Progress progress;
+    private String name = "";
+    private long fileSize;
+    private long total;
+    private long done;
 
     /** Opens the image that is amended, for writing: as an image, or as its file. */
     interface Opening {
-        /** Opens the image. */
-        DiskImage image() throws IOException;
+        /** Opens the image; for writing, with right refcounts. */
+        DiskImage image(boolean writable) throws IOException;
 
         /** Opens the file. */
         Storage storage() throws IOException;
     }
 
-    Amend(Opening opening, OpenOptions options, AmendOptions to) {
+    Amend(Opening opening, OpenOptions options, AmendOptions to, Copier.Progress progress) {
         this.opening = opening;
         this.options = options;
         this.to = to;
+        this.progress = progress;
     }
 
     void run() throws IOException {
         Qcow2Header header = requirePossible();
         boolean downgrade = version(header) < header.version();
+        if (downgrade) {
+            requireDowngradable(header);
+        }
+        if (header.isDirty()) {
+            header = repair();
+        }
+        long disks = downgrade ? LongMath.saturatedMultiply(header.size(), 1 + header.snapshotCount()) : 0;
+        long refcounts = refcountOrder(header) == header.refcountOrder() ? 0 : LongMath.saturatedMultiply(fileSize, 2);
+        total = LongMath.saturatedAdd(header.clusterSize(), LongMath.saturatedAdd(disks, refcounts));
+        report(0);
         if (version(header) > header.version() && header.snapshotCount() > 0) {
-            try (DiskImage image = opening.image()) {
+            try (DiskImage image = opening.image(true)) {
                 ((Qcow2Image) image).completeSnapshots();
             }
         }
         if (downgrade) {
-            requireDowngradable(header);
             resize(header);
-            try (DiskImage image = opening.image()) {
-                ((Qcow2Image) image).expandZeros();
+            try (DiskImage image = opening.image(true)) {
+                ((Qcow2Image) image).expandZeros(step(disks));
             }
         }
-        rewriteHeader();
+        rewriteHeader(step(refcounts));
         if (!downgrade) {
             resize(header);
+        }
+        report(total);
+    }
+
+    /** Returns what takes how far a step is, of so many bytes. */
+    private LongConsumer step(long bytes) {
+        long begin = done;
+        done = LongMath.saturatedAdd(done, bytes);
+        return at -> report(LongMath.saturatedAdd(begin, Math.min(at, bytes)));
+    }
+
+    private void report(long at) {
+        if (!progress.copied(at, total)) {
+            throw new CancellationException(name + ": stopped at " + at + " of " + total);
         }
     }
 
@@ -80,7 +113,8 @@ final class Amend {
     private Qcow2Header requirePossible() throws IOException {
         try (Storage storage = opening.storage()) {
             Qcow2Header header = Qcow2Header.read(storage);
-            String name = storage.name();
+            name = storage.name();
+            fileSize = storage.size();
             if (header.isCorrupt()) {
                 throw new CorruptImageException(
                         name + ": the image is marked as corrupt; repair it first (check -r all)");
@@ -112,11 +146,14 @@ final class Amend {
                     name,
                     "a disk of " + size + " bytes would be smaller than it is (" + header.size()
                             + "), and its end would be lost; resize --shrink does that");
-            if (header.isDirty()) {
-                Qcow2.repair(storage, options, Qcow2.Repair.ALL);
-                return Qcow2Header.read(storage);
-            }
             return header;
+        }
+    }
+
+    private Qcow2Header repair() throws IOException {
+        try (Storage storage = opening.storage()) {
+            Qcow2.repair(storage, options, Qcow2.Repair.ALL);
+            return Qcow2Header.read(storage);
         }
     }
 
@@ -127,8 +164,7 @@ final class Amend {
     }
 
     private void requireDowngradable(Qcow2Header header) throws IOException {
-        try (DiskImage image = opening.image()) {
-            String name = image.description();
+        try (DiskImage image = opening.image(false)) {
             require(!header.hasDataFile(), name, "version 2 of the format has no external data files");
             require(!header.isExtendedL2(), name, "version 2 of the format has no extended L2 entries");
             require(
@@ -168,13 +204,13 @@ final class Amend {
     private void resize(Qcow2Header header) throws IOException {
         Long size = to.size();
         if (size != null && size != header.size()) {
-            try (DiskImage image = opening.image()) {
+            try (DiskImage image = opening.image(true)) {
                 Qcow2.resize(image, size, false);
             }
         }
     }
 
-    private void rewriteHeader() throws IOException {
+    private void rewriteHeader(LongConsumer refcountsWritten) throws IOException {
         try (Storage storage = opening.storage()) {
             Qcow2Header header = Qcow2Header.read(storage);
             int order = refcountOrder(header);
@@ -182,7 +218,7 @@ final class Amend {
                     new NewRefcounts.Place(header.refcountTableOffset(), (int) header.refcountTableClusters());
             if (order != header.refcountOrder()) {
                 HostFile file = new HostFile(storage, header.clusterSize(), options);
-                refcounts = new RefcountWidth(header, file, order).write();
+                refcounts = new RefcountWidth(header, file, order).write(refcountsWritten);
             }
             HeaderRewrite.Features features = new HeaderRewrite.Features(
                     version(header),

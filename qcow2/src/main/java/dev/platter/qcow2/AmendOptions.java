@@ -68,19 +68,13 @@ public final class AmendOptions {
 
         /** Sets the version of the format: 3, or 2, which qemu before 1.1 reads ("compat=0.10"). */
         public Builder version(int number) {
-            require(number == 2 || number == 3, "number", number, "neither 2 nor 3");
-            version = number;
+            version = CreateOptions.requireVersion(number);
             return this;
         }
 
         /** Sets the bits of a refcount: a power of two from 1 to 64; 16 in version 2. */
         public Builder refcountBits(int bits) {
-            require(
-                    Integer.bitCount(bits) == 1 && bits >= 1 && bits <= 64,
-                    "bits",
-                    bits,
-                    "no power of two from 1 to 64");
-            refcountBits = bits;
+            refcountBits = CreateOptions.requireRefcountBits(bits);
             return this;
         }
 
@@ -105,7 +99,9 @@ public final class AmendOptions {
          * @param name as it is stored: relative names are relative to the folder of the image; not opened
          */
         public Builder dataFile(String name) {
-            require(!name.isEmpty(), "name", 0, "empty");
+            if (name.isEmpty()) {
+                throw new IllegalArgumentException("name: is empty");
+            }
             dataFile = name;
             return this;
         }
@@ -116,20 +112,13 @@ public final class AmendOptions {
          * @param bytes rounded up to whole sectors of 512 bytes
          */
         public Builder size(long bytes) {
-            require(bytes >= 0 && bytes <= Long.MAX_VALUE - 511, "bytes", bytes, "not from 0 to 2^63-512");
-            size = bytes + 511 & -512L;
+            size = CreateOptions.wholeSectors(bytes);
             return this;
         }
 
         /** Returns the options. */
         public AmendOptions build() {
             return new AmendOptions(this);
-        }
-
-        private static void require(boolean valid, String what, long value, String but) {
-            if (!valid) {
-                throw new IllegalArgumentException(what + ": " + value + " is " + but);
-            }
         }
     }
 }

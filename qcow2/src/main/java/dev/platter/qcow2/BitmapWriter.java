@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.Lock;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The bitmaps of an image that is written. Those that are enabled record every change of the disk: in memory, while the file
@@ -85,30 +86,51 @@ final class BitmapWriter {
         this.clusterBits = header.clusterBits();
         this.clusterSize = header.clusterSize();
         this.diskSize = header.size();
-        long bits = 0;
+        requireRecordable(header, file, stored);
         for (Bitmap bitmap : stored) {
             Tracked tracked = new Tracked(bitmap, new DirtyBits(0));
             bitmaps.add(tracked);
-            if (tracked.isRecording() && isSound(tracked)) {
-                bits += bitsOf(bitmap);
-                requireRoom(bits);
+            CorruptImageException problem = tracked.isRecording() ? problem(bitmap, header, file) : null;
+            if (problem != null) {
+                lose(tracked, problem);
+            } else if (tracked.isRecording()) {
                 tracked.bits = new DirtyBits(bitsOf(bitmap));
             }
         }
         updateRecording();
-        if (recording.length > MOST_RECORDING) {
-            throw new LimitExceededException(file.name() + ": more than " + MOST_RECORDING
-                    + " bitmaps are enabled; such an image can be read, but not written");
+    }
+
+    /**
+     * Refuses an image of which more bitmaps are enabled, or with more bits, than can record.
+     *
+     * @param stored the bitmaps as they were read
+     */
+    static void requireRecordable(Qcow2Header header, HostFile file, List<Bitmap> stored)
+            throws LimitExceededException {
+        int count = 0;
+        long bits = 0;
+        for (Bitmap bitmap : stored) {
+            if (bitmap.info().auto() && !bitmap.info().inUse() && problem(bitmap, header, file) == null) {
+                count++;
+                bits += Qcow2Check.clustersOf(header.size(), bitmap.granularityBits());
+            }
+        }
+        if (count > MOST_RECORDING) {
+            throw new LimitExceededException(file.name() + ": " + count + " bitmaps are enabled, up to "
+                    + MOST_RECORDING + " can record; such an image can be read, but not written");
+        }
+        if (bits > MOST_BITS) {
+            throw new LimitExceededException(file.name() + ": its enabled bitmaps have " + bits + " bits, up to "
+                    + MOST_BITS + " can record; such an image can be read, but not written");
         }
     }
 
-    private boolean isSound(Tracked tracked) {
+    private static @Nullable CorruptImageException problem(Bitmap bitmap, Qcow2Header header, HostFile file) {
         try {
-            tracked.stored.requireCheckable(header, file);
-            return true;
+            bitmap.requireCheckable(header, file);
+            return null;
         } catch (CorruptImageException e) {
-            lose(tracked, e);
-            return false;
+            return e;
         }
     }
 
@@ -121,11 +143,27 @@ final class BitmapWriter {
         tracked.bits = new DirtyBits(0);
     }
 
-    private void requireRoom(long bits) throws LimitExceededException {
-        if (bits > MOST_BITS) {
-            throw new LimitExceededException(file.name() + ": its enabled bitmaps have " + bits
-                    + " bits; such an image can be read, but not written");
+    /** Refuses another bitmap of so many bits that records: with it, the image could not be opened for writing again. */
+    private void requireRoomFor(long bits) throws BlockIOException {
+        if (recording.length >= MOST_RECORDING) {
+            throw refused("more than " + MOST_RECORDING + " bitmaps cannot record at once");
         }
+        requireRoom(recordedBits(diskSize) + bits);
+    }
+
+    private void requireRoom(long bits) throws BlockIOException {
+        if (bits > MOST_BITS) {
+            throw refused("its enabled bitmaps would have " + bits + " bits, up to " + MOST_BITS
+                    + " can record; choose a coarser granularity, or disable bitmaps");
+        }
+    }
+
+    private long recordedBits(long size) {
+        long bits = 0;
+        for (Tracked bitmap : recording) {
+            bits += Qcow2Check.clustersOf(size, bitmap.stored.granularityBits());
+        }
+        return bits;
     }
 
     private long bitsOf(Bitmap bitmap) {
@@ -232,6 +270,9 @@ final class BitmapWriter {
         }
         BitmapInfo info = new BitmapInfo(name, granularity, false, enabled);
         long bits = Qcow2Check.clustersOf(diskSize, granularityBits);
+        if (enabled) {
+            requireRoomFor(bits);
+        }
         Bitmap added = new Bitmap(0, 0, Math.max(1, entries), granularityBits, info);
         List<Bitmap> now = stored();
         now.add(added);
@@ -261,7 +302,7 @@ final class BitmapWriter {
         if (bitmaps.stream().anyMatch(bitmap -> bitmap.stored.info().name().equals(name))) {
             throw refused("there is a bitmap " + Printable.quote(name) + " already");
         }
-        if (bitmaps.size() >= Bitmap.MAX_BITMAPS || recording.length >= MOST_RECORDING) {
+        if (bitmaps.size() >= Bitmap.MAX_BITMAPS) {
             throw refused("there are too many bitmaps for another one");
         }
     }
@@ -286,9 +327,7 @@ final class BitmapWriter {
         if (bitmap.stored.info().auto()) {
             return;
         }
-        if (recording.length >= MOST_RECORDING) {
-            throw refused("more than " + MOST_RECORDING + " bitmaps cannot record at once");
-        }
+        requireRoomFor(bitsOf(bitmap.stored));
         bitmap.stored.requireCheckable(header, file);
         tables.putFlags(bitmap.stored, Bitmap.FLAG_IN_USE | Bitmap.FLAG_AUTO);
         file.sync();
@@ -398,6 +437,7 @@ final class BitmapWriter {
                         + newSize + " bytes; remove it first");
             }
         }
+        requireRoom(recordedBits(newSize));
     }
 
     /** Before the disk gets another size: the file says that no bitmap fits. */

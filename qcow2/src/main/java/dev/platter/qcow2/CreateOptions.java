@@ -1,6 +1,5 @@
 package dev.platter.qcow2;
 
-import dev.platter.core.Printable;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
@@ -176,16 +175,12 @@ public final class CreateOptions {
         private boolean overwrite;
 
         private Builder(long size) {
-            if (size < 0 || size > Long.MAX_VALUE - 511) {
-                throw new IllegalArgumentException("size: " + size + " is not from 0 to 2^63-512");
-            }
-            this.size = size + 511 & -512L;
+            this.size = wholeSectors(size);
         }
 
         /** Sets the version of the format: 3, or 2, which qemu before 1.1 reads ("compat=0.10"). */
         public Builder version(int number) {
-            require(number == 2 || number == 3, "version", number, "neither 2 nor 3");
-            version = number;
+            version = requireVersion(number);
             return this;
         }
 
@@ -202,12 +197,7 @@ public final class CreateOptions {
 
         /** Sets the bits of a refcount: a power of two from 1 to 64. */
         public Builder refcountBits(int bits) {
-            require(
-                    Integer.bitCount(bits) == 1 && bits >= 1 && bits <= 64,
-                    "bits",
-                    bits,
-                    "no power of two from 1 to 64");
-            refcountBits = bits;
+            refcountBits = requireRefcountBits(bits);
             return this;
         }
 
@@ -296,11 +286,27 @@ public final class CreateOptions {
             }
             return new CreateOptions(this);
         }
+    }
 
-        private static void require(boolean valid, String what, long value, String but) {
-            if (!valid) {
-                throw new IllegalArgumentException(Printable.escape(what) + ": " + value + " is " + but);
-            }
+    static int requireVersion(int number) {
+        require(number == 2 || number == 3, "version", number, "neither 2 nor 3");
+        return number;
+    }
+
+    static int requireRefcountBits(int bits) {
+        require(Integer.bitCount(bits) == 1 && bits >= 1 && bits <= 64, "bits", bits, "no power of two from 1 to 64");
+        return bits;
+    }
+
+    /** Rounds the size of a disk up to whole sectors of 512 bytes. */
+    static long wholeSectors(long size) {
+        require(size >= 0 && size <= Long.MAX_VALUE - 511, "size", size, "not from 0 to 2^63-512");
+        return size + 511 & -512L;
+    }
+
+    static void require(boolean valid, String what, long value, String but) {
+        if (!valid) {
+            throw new IllegalArgumentException(what + ": " + value + " is " + but);
         }
     }
 }

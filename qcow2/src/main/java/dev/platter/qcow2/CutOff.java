@@ -26,14 +26,9 @@ final class CutOff {
      *
      * @throws CorruptImageException if something does
      */
-    void refuse(ClusterMapper mapper, Allocator allocator) throws IOException {
-        if (dataFile != file) {
-            if (dataFile.askSize() < header.size()) {
-                requireInDataFile(mapper.forWalk(opening.walkBytes()));
-            }
-            return;
-        }
-        if (!allocator.isUsedFrom(Qcow2Check.clustersOf(file.askSize(), header.clusterBits()))) {
+    void refuse(Allocator allocator) throws IOException {
+        requireDataFile();
+        if (dataFile != file || !allocator.isUsedFrom(Qcow2Check.clustersOf(file.askSize(), header.clusterBits()))) {
             return;
         }
         CheckListener silent = new CheckListener() {};
@@ -47,7 +42,25 @@ final class CutOff {
         }
     }
 
-    private void requireInDataFile(ClusterMapper walk) throws IOException {
+    /**
+     * Looks for what lies beyond the end of an external data file.
+     *
+     * @throws CorruptImageException if something does
+     */
+    void requireDataFile() throws IOException {
+        if (dataFile == file || dataFile.askSize() >= header.size()) {
+            return;
+        }
+        ClusterMapper walk = new ClusterMapper(
+                header,
+                file,
+                dataFile,
+                header.l1TableOffset(),
+                header.l1EntriesFor(header.size()),
+                1,
+                opening.walkBytes(),
+                // whoever uses the image is told
+                warning -> {});
         for (long at = 0; at < header.size(); ) {
             long empty = walk.runEnd(at, header.size(), L2Entry.UNALLOCATED);
             if (empty > at) {

@@ -13,6 +13,20 @@ record ImageWriter(
         Resize resize,
         ZeroExpansion expansion) {
 
+    /**
+     * Refuses what {@link #open} does whatever the refcounts are: so that they are not mended in vain.
+     *
+     * @throws dev.platter.core.DiskImageException if the image cannot be written
+     */
+    static void requirePossible(Qcow2Opening opening) throws IOException {
+        Qcow2Header header = opening.header;
+        MetadataMap metadata = new MetadataMap(opening.file.name(), header.clusterBits());
+        metadata.put(0, MetadataMap.Kind.HEADER);
+        new MetadataWalk(header, opening.file, metadata).claim(opening.snapshots, opening.bitmaps);
+        new CutOff(opening).requireDataFile();
+        BitmapWriter.requireRecordable(header, opening.file, opening.bitmaps);
+    }
+
     /** Reads where the image keeps its tables, and refuses one in which they lie in each other. */
     static ImageWriter open(
             Qcow2Opening opening,
@@ -24,12 +38,12 @@ record ImageWriter(
         Qcow2Header header = opening.header;
         HostFile file = opening.file;
         HostFile dataFile = opening.dataFile;
-        MetadataMap metadata = new MetadataMap(file.name());
+        MetadataMap metadata = new MetadataMap(file.name(), header.clusterBits());
         HeaderFields fields = new HeaderFields(file);
         metadata.put(0, MetadataMap.Kind.HEADER);
         Allocator allocator = Allocator.open(header, file, fields, metadata);
-        new MetadataWalk(header, file, allocator).claim(opening.snapshots, opening.bitmaps);
-        new CutOff(opening).refuse(mapper, allocator);
+        new MetadataWalk(header, file, metadata).claim(opening.snapshots, opening.bitmaps);
+        new CutOff(opening).refuse(allocator);
         BitmapTables bitmapTables =
                 new BitmapTables(header, file, allocator, !opening.bitmaps.isEmpty(), opening.options.onWarning());
         BitmapWriter bitmaps =

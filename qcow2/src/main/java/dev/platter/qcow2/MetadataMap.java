@@ -1,6 +1,8 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.CorruptImageException;
 import dev.platter.core.LimitExceededException;
+import java.io.IOException;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -56,11 +58,14 @@ final class MetadataMap {
     }
 
     private final String file;
+    private final int clusterBits;
     private volatile Slots slots = new Slots(FIRST_SLOTS);
     private int used;
 
-    MetadataMap(String file) {
+    /** @param file its name, for messages */
+    MetadataMap(String file, int clusterBits) {
         this.file = file;
+        this.clusterBits = clusterBits;
     }
 
     /** Returns what a cluster holds, or null if it is not metadata. */
@@ -95,6 +100,22 @@ final class MetadataMap {
         if (now.keys[i] != cluster) {
             now.keys[i] = cluster;
             used++;
+        }
+    }
+
+    /**
+     * Notes that clusters hold metadata.
+     *
+     * @throws CorruptImageException if one of them does already
+     */
+    void claim(long cluster, long count, Kind kind) throws IOException {
+        for (long i = cluster; i < cluster + count; i++) {
+            Kind before = get(i);
+            if (before != null) {
+                throw new CorruptImageException(file + ": " + kind + " and " + before + " both lie at "
+                        + (i << clusterBits) + "; the image can be read, but not written");
+            }
+            put(i, kind);
         }
     }
 

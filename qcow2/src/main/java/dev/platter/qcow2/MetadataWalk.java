@@ -12,12 +12,12 @@ final class MetadataWalk {
 
     private final Qcow2Header header;
     private final HostFile file;
-    private final Allocator allocator;
+    private final MetadataMap metadata;
 
-    MetadataWalk(Qcow2Header header, HostFile file, Allocator allocator) {
+    MetadataWalk(Qcow2Header header, HostFile file, MetadataMap metadata) {
         this.header = header;
         this.file = file;
-        this.allocator = allocator;
+        this.metadata = metadata;
     }
 
     /**
@@ -46,7 +46,7 @@ final class MetadataWalk {
         if (length > 0) {
             long first = offset >>> header.clusterBits();
             long last = (offset + length - 1) >>> header.clusterBits();
-            allocator.claim(first, last - first + 1, kind);
+            metadata.claim(first, last - first + 1, kind);
         }
     }
 
@@ -76,6 +76,6 @@ final class MetadataWalk {
         if (!file.holds(table, header.clusterSize())) {
             throw file.truncated("L2 table", table);
         }
-        allocator.claim(table >>> header.clusterBits(), 1, MetadataMap.Kind.L2_TABLE);
+        metadata.claim(table >>> header.clusterBits(), 1, MetadataMap.Kind.L2_TABLE);
     }
 }

@@ -59,6 +59,9 @@ public final class Qcow2 {
             if (options.preallocation() != CreateOptions.Preallocation.OFF) {
                 preallocate(file, options);
             }
+            if (!existed) {
+                Storages.syncFolder(file);
+            }
             done = true;
         } finally {
             if (!done && !existed) {
@@ -75,6 +78,7 @@ public final class Qcow2 {
         try (Storage storage = Storages.open(file, true)) {
             storage.setSize(options.size());
             storage.flush();
+            Storages.syncFolder(file);
             done = true;
         } finally {
             if (!done) {
@@ -384,12 +388,25 @@ public final class Qcow2 {
      * @throws dev.platter.core.CorruptImageException if it is damaged: it has to be repaired first
      */
     public static void amend(Path file, OpenOptions options, AmendOptions to) throws IOException {
+        amend(file, options, to, (done, total) -> true);
+    }
+
+    /**
+     * Changes version and features of an image, as {@link #amend(Path, OpenOptions, AmendOptions)}.
+     *
+     * @param progress watches it, and can stop it: then what the guest sees is as it was. Told the bytes of disks and file
+     *     whose tables were gone through
+     * @throws java.util.concurrent.CancellationException if the listener asked to stop
+     */
+    public static void amend(Path file, OpenOptions options, AmendOptions to, Copier.Progress progress)
+            throws IOException {
         OpenOptions writable =
                 options.toBuilder().format("qcow2").writable(true).build();
         Amend.Opening opening = new Amend.Opening() {
             @Override
-            public DiskImage image() throws IOException {
-                return DiskImages.open(file, writable);
+            public DiskImage image(boolean forWriting) throws IOException {
+                return DiskImages.open(
+                        file, writable.toBuilder().writable(forWriting).build());
             }
 
             @Override
@@ -397,7 +414,7 @@ public final class Qcow2 {
                 return Storages.open(file, true);
             }
         };
-        new Amend(opening, writable, to).run();
+        new Amend(opening, writable, to, progress).run();
     }
 
     /**

@@ -2,6 +2,8 @@ package dev.platter.qcow2;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
+import dev.platter.core.CheckListener;
+import dev.platter.core.CheckReport;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.ReadOnlyDeviceException;
@@ -12,6 +14,17 @@ import java.io.IOException;
  * power went at any moment, the image opens and holds what it had before or what it was to have after.
  */
 public interface Qcow2Disk extends DiskImage {
+
+    /**
+     * Compares the image's own accounts with what is there, reading only. Of an image that was opened for writing, all that
+     * was written before is put into the file first; until the check has returned, whoever needs a new cluster or another
+     * table waits, {@link #flush()} and changes of snapshots and bitmaps too. Reads, and writes to clusters that have their
+     * place, go on.
+     *
+     * @throws java.util.concurrent.CancellationException if the listener asked to stop
+     */
+    @Override
+    CheckReport check(CheckListener listener) throws IOException;
 
     /**
      * Returns the same disk, with whole clusters written compressed, by the image's compression type. A cluster that does
@@ -49,6 +62,15 @@ public interface Qcow2Disk extends DiskImage {
      * @throws BlockIOException of kind {@code BUSY} if it is open
      */
     void deleteSnapshot(String idOrName) throws IOException;
+
+    /**
+     * Deletes the first internal snapshot that has a name, as {@code qemu-img snapshot -d} does, which knows no ids: one may
+     * be the name of another snapshot.
+     *
+     * @throws DiskImageException if none has that name
+     * @throws BlockIOException of kind {@code BUSY} if it is open
+     */
+    void deleteSnapshotNamed(String name) throws IOException;
 
     /**
      * Makes a persistent bitmap, which says that nothing changed since.

@@ -3,6 +3,7 @@ package dev.platter.qcow2;
 import com.google.common.collect.ConcurrentHashMultiset;
 import com.google.common.collect.Multiset;
 import com.google.common.io.Closer;
+import com.google.common.math.LongMath;
 import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
@@ -30,6 +31,8 @@ import java.nio.channels.WritableByteChannel;
 import java.time.Instant;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image. */
@@ -250,18 +253,37 @@ final class Qcow2Image implements Qcow2Disk {
     }
 
     private Snapshot findSnapshot(String idOrName) throws DiskImageException {
+        Snapshot found = findFirst(SnapshotInfo::id, idOrName);
+        found = found == null ? findFirst(SnapshotInfo::name, idOrName) : found;
+        if (found == null) {
+            throw new DiskImageException(description() + ": there is no snapshot " + Printable.quote(idOrName)
+                    + (snapshots.isEmpty() ? "; the image has none" : ""));
+        }
+        return found;
+    }
+
+    private Snapshot findSnapshotNamed(String name) throws DiskImageException {
+        Snapshot found = findFirst(SnapshotInfo::name, name);
+        if (found == null) {
+            Snapshot meant = findFirst(SnapshotInfo::id, name);
+            throw new DiskImageException(description() + ": there is no snapshot named " + Printable.quote(name)
+                    + (snapshots.isEmpty()
+                            ? "; the image has none"
+                            : meant == null
+                                    ? ""
+                                    : "; the one with this id is named "
+                                            + Printable.quote(meant.info().name())));
+        }
+        return found;
+    }
+
+    private @Nullable Snapshot findFirst(Function<SnapshotInfo, String> key, String wanted) {
         for (Snapshot snapshot : snapshots) {
-            if (snapshot.info().id().equals(idOrName)) {
+            if (key.apply(snapshot.info()).equals(wanted)) {
                 return snapshot;
             }
         }
-        for (Snapshot snapshot : snapshots) {
-            if (snapshot.info().name().equals(idOrName)) {
-                return snapshot;
-            }
-        }
-        throw new DiskImageException(description() + ": there is no snapshot " + Printable.quote(idOrName)
-                + (snapshots.isEmpty() ? "; the image has none" : ""));
+        return null;
     }
 
     @Override
@@ -326,11 +348,16 @@ final class Qcow2Image implements Qcow2Disk {
         }
     }
 
-    /** Takes entries that say zero out of all tables: version 2 of the format has none. */
-    void expandZeros() throws IOException {
-        writer().expansion().expand();
+    /**
+     * Takes entries that say zero out of all tables: version 2 of the format has none.
+     *
+     * @param walked told how many bytes of the disk and of those of all snapshots were gone through
+     */
+    void expandZeros(LongConsumer walked) throws IOException {
+        writer().expansion().expand(walked);
         if (!snapshots.isEmpty()) {
-            changeSnapshots(edit -> edit.expandZeros(snapshots, backing != null));
+            changeSnapshots(edit -> edit.expandZeros(
+                    snapshots, backing != null, at -> walked.accept(LongMath.saturatedAdd(header.size(), at))));
         }
     }
 
@@ -350,17 +377,24 @@ final class Qcow2Image implements Qcow2Disk {
     @Override
     public void deleteSnapshot(String idOrName) throws IOException {
         begin(0, 0);
-        changeSnapshots(edit -> {
-            Snapshot snapshot = findSnapshot(idOrName);
-            if (openSnapshots.contains(snapshot.info().id())) {
-                throw new BlockIOException(
-                        BlockIOException.Kind.BUSY,
-                        description() + ": snapshot "
-                                + Printable.quote(snapshot.info().name()) + " is open",
-                        null);
-            }
-            edit.delete(snapshots, snapshot);
-        });
+        changeSnapshots(edit -> delete(findSnapshot(idOrName), edit));
+    }
+
+    @Override
+    public void deleteSnapshotNamed(String name) throws IOException {
+        begin(0, 0);
+        changeSnapshots(edit -> delete(findSnapshotNamed(name), edit));
+    }
+
+    private void delete(Snapshot snapshot, SnapshotEdit edit) throws IOException {
+        if (openSnapshots.contains(snapshot.info().id())) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.BUSY,
+                    description() + ": snapshot "
+                            + Printable.quote(snapshot.info().name()) + " is open",
+                    null);
+        }
+        edit.delete(snapshots, snapshot);
     }
 
     private synchronized void changeSnapshots(TableWriter.TableChange change) throws IOException {

@@ -45,11 +45,12 @@ final class Qcow2Opening {
         this.dataFile = file;
     }
 
-    /** An image that was not closed properly gets right refcounts before anything is written. */
+    /** An image that was not closed properly gets right refcounts before anything is written; one that is refused does not. */
     private void requireRefcounts() throws IOException {
         if (!options.writable() || !header.isDirty()) {
             return;
         }
+        ImageWriter.requirePossible(this);
         Storage storage = file.storage();
         Qcow2.repair(storage, options, Qcow2.Repair.ALL);
         warn(new Warning(

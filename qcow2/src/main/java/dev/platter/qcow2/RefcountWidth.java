@@ -1,8 +1,10 @@
 package dev.platter.qcow2;
 
+import com.google.common.math.LongMath;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CorruptImageException;
 import java.io.IOException;
+import java.util.function.LongConsumer;
 
 /**
  * Writes the refcounts of an image that nobody uses with another number of bits. Every count stays what it is, but for
@@ -39,18 +41,20 @@ final class RefcountWidth {
     /**
      * Writes them behind the end of the file, durably; the header does not name them yet.
      *
+     * @param walked told how many bytes of the file the counts were of that were gone through, of all of them twice
      * @throws BlockIOException of kind {@code NOT_SUPPORTED} if a count needs more bits; nothing was written
      * @throws CorruptImageException if the refcounts that are there make no sense; nothing was written
      */
-    NewRefcounts.Place write() throws IOException {
+    NewRefcounts.Place write(LongConsumer walked) throws IOException {
         findOwn();
-        forEach((cluster, count) -> {
+        long size = file.fileSize();
+        forEach(walked, (cluster, count) -> {
             requireFits(cluster, count);
             requireNear(cluster);
             end = Math.max(end, cluster + 1);
         });
         NewRefcounts wide = new NewRefcounts(header, file, order, end);
-        forEach(wide::put);
+        forEach(at -> walked.accept(LongMath.saturatedAdd(size, at)), wide::put);
         return wide.finish();
     }
 
@@ -75,11 +79,13 @@ final class RefcountWidth {
         }
     }
 
-    private void forEach(Action action) throws IOException {
+    private void forEach(LongConsumer walked, Action action) throws IOException {
         for (int block = 0; block < refcounts.tableSize(); block++) {
             if (refcounts.tableEntry(block) == 0) {
                 continue;
             }
+            walked.accept(Math.min((long) block << blockBits, file.fileSize() >>> header.clusterBits())
+                    << header.clusterBits());
             long first = (long) block << blockBits;
             for (long at = first; at < first + (1L << blockBits); ) {
                 int run = refcounts.runLength(at);
@@ -98,9 +104,9 @@ final class RefcountWidth {
     }
 
     private void requireNear(long cluster) throws CorruptImageException {
-        if ((cluster << header.clusterBits()) - file.fileSize() > MOST_BEYOND_END << header.clusterBits()) {
-            throw new CorruptImageException(file.name() + ": the cluster at " + (cluster << header.clusterBits())
-                    + " is counted, far beyond the end of the file (" + file.fileSize()
+        if (cluster - (file.fileSize() >>> header.clusterBits()) > MOST_BEYOND_END) {
+            throw new CorruptImageException(file.name() + ": cluster " + cluster + " of " + header.clusterSize()
+                    + " bytes is counted, far beyond the end of the file (" + file.fileSize()
                     + " bytes); repair the image first (check -r all)");
         }
     }

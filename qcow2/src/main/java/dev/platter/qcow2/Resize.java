@@ -69,6 +69,8 @@ final class Resize {
                 tables.writeBackIfMany();
             }
             tables.commit();
+        } catch (OverlapException e) {
+            throw tables.breakOff(e);
         } finally {
             tables.changing.unlock();
         }

@@ -3,6 +3,7 @@ package dev.platter.qcow2;
 import dev.platter.core.BlockDevice;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +32,8 @@ final class ZeroExpansion {
         this.clusterSize = header.clusterSize();
     }
 
-    void expand() throws IOException {
+    /** @param walked told how many bytes of the disk were gone through */
+    void expand(LongConsumer walked) throws IOException {
         tables.changing.lock();
         try {
             tables.begin();
@@ -41,6 +43,7 @@ final class ZeroExpansion {
             for (long at = 0; at < end; ) {
                 long empty = mapper.runEnd(at, end, L2Entry.UNALLOCATED);
                 at = empty > at ? empty : expandSlice(at, end);
+                walked.accept(Math.min(at, header.size()));
             }
             tables.commit();
             tables.commit();

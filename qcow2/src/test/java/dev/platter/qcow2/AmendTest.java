@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CheckReport;
+import dev.platter.core.Copier;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
@@ -22,9 +23,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -234,6 +239,78 @@ final class AmendTest {
     }
 
     @Test
+    void progressGoesUpToItsEnd() throws Exception {
+        Seeds.run(getClass(), 60, random -> {
+            CrashStorage storage = new CrashStorage("amended.qcow2", StartImage.random(random));
+            List<Long> told = new ArrayList<>();
+            long[] end = {0};
+            try {
+                amend(storage, randomOptions(random), (done, total) -> {
+                    told.add(done);
+                    end[0] = total;
+                    return true;
+                });
+            } catch (BlockIOException e) {
+                assertThat(e.kind()).isEqualTo(BlockIOException.Kind.NOT_SUPPORTED);
+                return;
+            }
+            assertThat(told).isSorted().startsWith(0L).endsWith(end[0]);
+        });
+    }
+
+    @Test
+    void stoppedAmendmentLeavesEveryByteOfTheDisks() throws IOException {
+        byte[] start = new Qcow2Builder(3, 12, 600 * 4096)
+                .data(0, 5, 520)
+                .zero(7)
+                .snapshot("1", "before", 600 * 4096)
+                .zero(530)
+                .build();
+        AmendOptions options =
+                AmendOptions.builder().version(2).refcountBits(16).build();
+        Map<String, byte[]> before = disks(start);
+        for (int asked = 0; ; asked++) {
+            CrashStorage storage = new CrashStorage("stopped.qcow2", start);
+            int[] left = {asked};
+            try {
+                amend(storage, options, (done, total) -> left[0]-- > 0);
+            } catch (CancellationException e) {
+                assertThat(e).hasMessageContaining("stopped.qcow2: stopped at");
+                assertWhole(storage.contents(), before, -1);
+                continue;
+            }
+            assertThat(asked).isGreaterThan(3);
+            assertThat(Qcow2Header.read(storage).version()).isEqualTo(2);
+            return;
+        }
+    }
+
+    @Test
+    void countFarBeyondTheEndIsRefusedBeforeAnythingIsWritten() throws IOException {
+        int cluster = 2 << 20;
+        CrashStorage made = new CrashStorage("far.qcow2", new byte[0]);
+        new NewImage(CreateOptions.builder(512)
+                        .clusterSize(cluster)
+                        .refcountBits(1)
+                        .build())
+                .write(made);
+        byte[] start = Arrays.copyOf(made.contents(), 9 * cluster);
+        ByteBuffer bytes = ByteBuffer.wrap(start);
+        // a table of four clusters, whose last block counts clusters so far away that their offsets have 65 bits
+        bytes.putLong(48, 4L * cluster).putInt(56, 4);
+        bytes.putLong(4 * cluster, bytes.getLong(cluster)).putLong(8 * cluster - 8, 8L * cluster);
+        bytes.putInt(2 * cluster, -1).putInt(8 * cluster, -1);
+        CrashStorage storage = new CrashStorage("far.qcow2", start);
+
+        assertThatThrownBy(() ->
+                        amend(storage, AmendOptions.builder().refcountBits(16).build()))
+                .isInstanceOf(CorruptImageException.class)
+                .hasMessageContaining("far beyond the end of the file");
+
+        assertThat(storage.contents()).isEqualTo(start);
+    }
+
+    @Test
     void rawDataFileBecomesAnOrdinaryOne() throws IOException {
         Path image = TempImages.qemu(
                 folder,
@@ -266,10 +343,15 @@ final class AmendTest {
     }
 
     private static void amend(CrashStorage storage, AmendOptions options) throws IOException {
+        amend(storage, options, (done, total) -> true);
+    }
+
+    private static void amend(CrashStorage storage, AmendOptions options, Copier.Progress progress) throws IOException {
         Amend.Opening opening = new Amend.Opening() {
             @Override
-            public DiskImage image() throws IOException {
-                return DiskImages.open(storage, WRITABLE);
+            public DiskImage image(boolean writable) throws IOException {
+                return DiskImages.open(
+                        storage, WRITABLE.toBuilder().writable(writable).build());
             }
 
             @Override
@@ -277,7 +359,7 @@ final class AmendTest {
                 return storage;
             }
         };
-        new Amend(opening, WRITABLE, options).run();
+        new Amend(opening, WRITABLE, options, progress).run();
     }
 
     private static void assertRefused(Qcow2Builder image, AmendOptions options, String message) throws IOException {

@@ -31,15 +31,14 @@ final class HandOverTest {
     private static final int ROUNDS = 30;
     private static final int TURNS = 4;
     private static final int OPERATIONS = 7;
-    private static final int SECTOR = 512;
+    private static final int SECTOR = QemuStart.SECTOR;
 
     @TempDir
     private Path folder;
 
     @BeforeEach
     void requireQemu() {
-        ReferenceTools.assumeTool("qemu-img");
-        ReferenceTools.assumeTool("qemu-io");
+        QemuStart.assumeQemu();
     }
 
     @Test
@@ -79,7 +78,11 @@ final class HandOverTest {
         }
 
         void run() throws IOException {
-            create();
+            QemuStart start = QemuStart.create(folder, String.valueOf(image.getFileName()), random, true);
+            history.add(start.command());
+            clusterSize = start.clusterSize();
+            snapshots = !start.hasDataFile() && start.refcountBits() >= 8;
+            compresses = snapshots;
             disk = theirBytes();
             try {
                 for (int i = 0; i < TURNS; i++) {
@@ -91,46 +94,6 @@ final class HandOverTest {
             } catch (IOException | RuntimeException | AssertionError e) {
                 throw new AssertionError(e + "\n  after: " + String.join("; ", history), e);
             }
-        }
-
-        private void create() throws IOException {
-            boolean old = random.nextInt(6) == 0;
-            boolean extended = !old && random.nextInt(3) == 0;
-            int bits = extended ? 14 + random.nextInt(4) : 9 + random.nextInt(9);
-            clusterSize = 1 << bits;
-            int refcountBits = old ? 16 : 1 << random.nextInt(7);
-            long size = Math.min(3 << 20, (1L + random.nextInt(60)) << bits);
-            size += random.nextInt(3) == 0 ? (long) SECTOR * random.nextInt(1 << (bits - 9)) : 0;
-            String layout = "cluster_size=" + clusterSize + (old ? ",compat=0.10" : ",compat=1.1");
-            layout += old ? "" : ",refcount_bits=" + refcountBits;
-            layout += extended ? ",extended_l2=on" : "";
-            layout += !old && random.nextBoolean() ? ",compression_type=zstd" : "";
-            layout += !old && random.nextInt(4) == 0 ? ",lazy_refcounts=on" : "";
-            boolean dataFile = !old && random.nextInt(5) == 0;
-            snapshots = !dataFile && refcountBits >= 8;
-            compresses = !dataFile && refcountBits >= 8;
-            List<String> command = new ArrayList<>(List.of("qemu-img", "create", "-q", "-f", "qcow2"));
-            if (dataFile) {
-                layout += ",data_file=image.data,data_file_raw=" + (random.nextBoolean() ? "on" : "off");
-            } else if (random.nextInt(3) == 0) {
-                command.addAll(List.of("-b", "base", "-F", base(size)));
-            }
-            command.addAll(List.of("-o", layout, image.getFileName().toString(), Long.toString(size)));
-            history.add(String.join(" ", command));
-            ReferenceTools.run(folder, command, 60).assertSuccess();
-        }
-
-        /** Makes a backing file; returns its format. */
-        private String base(long size) throws IOException {
-            byte[] bytes = new byte[(int) Math.min(size + clusterSize, SECTOR * (1L + random.nextInt(300)))];
-            random.nextBytes(bytes);
-            Path raw = Files.write(folder.resolve("base"), bytes);
-            if (random.nextBoolean()) {
-                return "raw";
-            }
-            Path plain = Files.move(raw, folder.resolve("plain"));
-            ReferenceTools.runOk("qemu-img", "convert", "-f", "raw", "-O", "qcow2", plain.toString(), raw.toString());
-            return "qcow2";
         }
 
         private void theirTurn() throws IOException {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The contract of a device on images of random tables, and on snapshots in them. */
+/** The contract of a device on images of random tables, on snapshots in them, and on what writes them compressed. */
 @ParameterizedClass
 @MethodSource("shapes")
 final class Qcow2ContractTest extends BlockDeviceContract {
@@ -30,22 +30,35 @@ final class Qcow2ContractTest extends BlockDeviceContract {
         this.kind = kind;
     }
 
-    /** An image, whether a snapshot in it is the device, and whether it is written. */
-    record Kind(Shape shape, boolean snapshot, boolean writable) {}
+    /** An image, and what of it is the device. */
+    record Kind(Shape shape, Part part) {}
+
+    /** The disk as it is only read, as it is written, as it is written compressed; or a snapshot. */
+    enum Part {
+        READ,
+        WRITTEN,
+        COMPRESSING,
+        SNAPSHOT
+    }
 
     static Stream<Kind> shapes() {
         return Stream.of(
-                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), false, false),
-                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), false, false),
-                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), false, false),
-                new Kind(Shape.of(3, 16, true, Compression.NONE, 4_000_256), false, false),
-                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), false, false),
-                new Kind(Shape.of(3, 12, false, Compression.DEFLATE, 512_512), true, false),
-                new Kind(Shape.of(3, 12, false, Compression.NONE, 0), false, false),
-                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), false, true),
-                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), false, true),
-                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), false, true),
-                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), false, true));
+                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), Part.READ),
+                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), Part.READ),
+                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), Part.READ),
+                new Kind(Shape.of(3, 16, true, Compression.NONE, 4_000_256), Part.READ),
+                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), Part.READ),
+                new Kind(Shape.of(3, 12, false, Compression.DEFLATE, 512_512), Part.SNAPSHOT),
+                new Kind(Shape.of(3, 12, false, Compression.NONE, 0), Part.READ),
+                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), Part.WRITTEN),
+                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), Part.WRITTEN),
+                new Kind(Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), Part.WRITTEN),
+                new Kind(Shape.of(3, 21, false, Compression.NONE, 9_000_448), Part.WRITTEN),
+                new Kind(Shape.of(2, 9, false, Compression.DEFLATE, 100_352), Part.COMPRESSING),
+                new Kind(Shape.of(3, 12, false, Compression.ZSTD, 1_000_448).over("raw", 600_001), Part.COMPRESSING),
+                new Kind(
+                        Shape.of(3, 14, true, Compression.DEFLATE, 1_000_448).over("raw", 1_100_000), Part.COMPRESSING),
+                new Kind(Shape.of(3, 16, false, Compression.NONE, 4_000_256), Part.COMPRESSING));
     }
 
     @Override
@@ -56,7 +69,7 @@ final class Qcow2ContractTest extends BlockDeviceContract {
             byte[] base = RandomImage.backing(shape.backingSize()).bytes(0, (int) shape.backingSize());
             Files.write(folder.resolve(made.backingName()), base);
         }
-        if (kind.snapshot()) {
+        if (kind.part() == Part.SNAPSHOT) {
             made.builder().snapshot("1", "before", shape.size());
             for (long cluster = 0; cluster < shape.size() >>> shape.clusterBits(); cluster++) {
                 made.builder().unmap(cluster);
@@ -68,14 +81,17 @@ final class Qcow2ContractTest extends BlockDeviceContract {
                 OpenOptions.builder()
                         .references(ReferencePolicy.under(folder))
                         .cacheBytes(1 << 20)
-                        .writable(kind.writable())
+                        .writable(kind.part() == Part.WRITTEN || kind.part() == Part.COMPRESSING)
                         .build());
-        DeviceFixture fixture = kind.snapshot()
-                ? DeviceFixture.readOnly(image.openSnapshot("1"), made.contents())
-                        .closing(image)
-                : kind.writable()
-                        ? DeviceFixture.writable(image, made.contents())
-                        : DeviceFixture.readOnly(image, made.contents());
+        DeviceFixture fixture = switch (kind.part()) {
+            case READ -> DeviceFixture.readOnly(image, made.contents());
+            case WRITTEN -> DeviceFixture.writable(image, made.contents());
+            case COMPRESSING ->
+                DeviceFixture.writable(((Qcow2Disk) image).compressing(), made.contents())
+                        .closing(image);
+            case SNAPSHOT ->
+                DeviceFixture.readOnly(image.openSnapshot("1"), made.contents()).closing(image);
+        };
         // clusters of zeros are read without the file
         return fixture.withoutIo();
     }

@@ -8,18 +8,27 @@ import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
 import dev.platter.core.Durability;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.ReferencePolicy;
+import dev.platter.core.ZeroMode;
 import dev.platter.testkit.CrashStorage;
+import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.Seeds;
+import dev.platter.testkit.TestBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Images whose refcounts are wrong become whole, and no byte of the disk changes, also if the power goes meanwhile. */
 final class RepairTest {
+    @TempDir
+    private Path folder;
 
     @Test
     void wrongRefcountsAreMadeAnew() throws Exception {
@@ -130,6 +139,47 @@ final class RepairTest {
         assertThat(storage.contents()).isEqualTo(image);
     }
 
+    /** The data file has no refcounts: each of its clusters belongs to the disk, the first one, at 0, too. */
+    @Test
+    void clustersOfADataFileBelongToTheDisk() throws IOException {
+        Path image = folder.resolve("a.qcow2");
+        Qcow2.create(
+                image, CreateOptions.builder(1 << 20).dataFile("a.data", false).build());
+        OpenOptions options = OpenOptions.builder()
+                .writable(true)
+                .references(ReferencePolicy.under(folder))
+                .build();
+        try (DiskImage opened = DiskImages.open(image, options)) {
+            opened.write(0, ByteBuffer.wrap(TestBytes.of(0, 3 << 16)), Durability.NONE);
+            opened.writeZeroes(1 << 16, 1 << 16, ZeroMode.KEEP_ALLOCATION, Durability.NONE);
+        }
+        byte[] whole = Files.readAllBytes(image);
+        byte[] damaged = whole.clone();
+        ByteBuffer bytes = ByteBuffer.wrap(damaged);
+        int table = (int) L2Entry.offset(bytes.getLong((int) bytes.getLong(40)));
+        assertThat(bytes.getLong(table)).isEqualTo(L2Entry.COPIED);
+        for (int i = 1; i < 3; i++) {
+            bytes.putLong(table + 8 * i, bytes.getLong(table + 8 * i) & ~L2Entry.COPIED);
+        }
+        damageRefcounts(damaged, new Random(4));
+        Files.write(image, damaged);
+        if (ReferenceTools.isInstalled("qemu-img")) {
+            assertThat(ReferenceTools.runIn(folder, "qemu-img", "check", "a.qcow2")
+                            .exit())
+                    .isEqualTo(2);
+        }
+
+        CheckReport report = Qcow2.repair(image, OpenOptions.defaults(), Qcow2.Repair.ALL);
+
+        assertThat(report.corruptions() + report.leaks()).as(report::toString).isZero();
+        byte[] repaired = Files.readAllBytes(image);
+        assertThat(Arrays.copyOfRange(repaired, table, table + 24))
+                .isEqualTo(Arrays.copyOfRange(whole, table, table + 24));
+        if (ReferenceTools.isInstalled("qemu-img")) {
+            ReferenceTools.runIn(folder, "qemu-img", "check", "a.qcow2").assertSuccess();
+        }
+    }
+
     @ParameterizedTest
     @EnumSource(Qcow2.Repair.class)
     void unknownAutoclearFeaturesAreSwitchedOffBeforeAnythingIsWritten(Qcow2.Repair what) throws IOException {
@@ -194,7 +244,8 @@ final class RepairTest {
     private static void leak(CrashStorage storage, Random random) throws IOException {
         Qcow2Header header = Qcow2Header.read(storage);
         HostFile file = new HostFile(storage, header.clusterSize(), OpenOptions.defaults());
-        Allocator allocator = Allocator.open(header, file, new HeaderFields(file), new MetadataMap("leaking.qcow2"));
+        Allocator allocator = Allocator.open(
+                header, file, new HeaderFields(file), new MetadataMap("leaking.qcow2", header.clusterBits()));
         for (int i = 1 + random.nextInt(20); i > 0; i--) {
             long cluster = allocator.allocate(1);
             file.writeZeros(cluster << header.clusterBits(), header.clusterSize());

@@ -12,20 +12,31 @@ import dev.platter.core.DiskImages;
 import dev.platter.core.Durability;
 import dev.platter.core.Limits;
 import dev.platter.core.OpenOptions;
+import dev.platter.core.ReferencePolicy;
+import dev.platter.testkit.Contents;
 import dev.platter.testkit.CrashStorage;
 import dev.platter.testkit.Faults;
 import dev.platter.testkit.FaultyStorage;
+import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.Seeds;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Disks become larger and smaller; what the power leaves has the old size or the new one. */
 final class ResizeTest {
     private static final OpenOptions WRITABLE =
             OpenOptions.builder().writable(true).build();
+
+    @TempDir
+    private Path folder;
 
     @Test
     void bytesStayAndNewOnesAreZerosAtAnyMoment() throws Exception {
@@ -131,6 +142,62 @@ final class ResizeTest {
         CheckReport report = CheckImage.check(base, CheckOutcome.SILENT, Limits.defaults(), 1 << 20);
         assertThat(report.corruptions() + report.leaks()).as(report::toString).isZero();
         assertThat(Arrays.copyOfRange(disk(base.contents()), 512, 512 * 51)).isEqualTo(bytes);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {512, 70_144, 1 << 20, (1 << 20) + 512, 3 << 20})
+    void rawDataFileIsTheDiskAtEverySize(long size) throws IOException {
+        Path image = folder.resolve("a.qcow2");
+        Path data = folder.resolve("a.data");
+        Qcow2.create(
+                image,
+                CreateOptions.builder((1 << 20) + 1024).dataFile("a.data", true).build());
+        OpenOptions options =
+                WRITABLE.toBuilder().references(ReferencePolicy.under(folder)).build();
+        byte[] bytes = TestBytes.of(0, (1 << 20) + 1024);
+        try (DiskImage opened = DiskImages.open(image, options)) {
+            opened.write(0, ByteBuffer.wrap(bytes), Durability.NONE);
+        }
+
+        Qcow2.resize(image, options, size, true);
+
+        assertThat(data).hasBinaryContent(Arrays.copyOf(bytes, (int) size));
+        assertShows(image, Arrays.copyOf(bytes, (int) size), options);
+        // and back: what was cut off does not come to light
+        Qcow2.resize(image, options, bytes.length, true);
+        byte[] expected = Arrays.copyOf(Arrays.copyOf(bytes, (int) Math.min(size, bytes.length)), bytes.length);
+        assertThat(data).hasBinaryContent(expected);
+        assertShows(image, expected, options);
+    }
+
+    private void assertShows(Path image, byte[] expected, OpenOptions options) throws IOException {
+        try (DiskImage opened = DiskImages.open(image, options)) {
+            Contents.of(expected).assertAll(opened);
+            CheckReport report = opened.check(CheckOutcome.SILENT);
+            assertThat(report.corruptions() + report.leaks())
+                    .as(report::toString)
+                    .isZero();
+        }
+        if (ReferenceTools.isInstalled("qemu-img")) {
+            ReferenceTools.runIn(folder, "qemu-img", "check", "a.qcow2").assertSuccess();
+            Files.write(folder.resolve("expected"), expected);
+            ReferenceTools.runIn(folder, "qemu-img", "compare", "-f", "qcow2", "-F", "raw", "a.qcow2", "expected")
+                    .assertSuccess();
+        }
+    }
+
+    @Test
+    void diskWhoseDataFileMayNotBeOpenedKeepsItsSize() throws IOException {
+        Path image = folder.resolve("a.qcow2");
+        Qcow2.create(
+                image, CreateOptions.builder(1 << 20).dataFile("a.data", true).build());
+        byte[] before = Files.readAllBytes(image);
+        OpenOptions options =
+                WRITABLE.toBuilder().references(ReferencePolicy.none()).build();
+
+        assertThatThrownBy(() -> Qcow2.resize(image, options, 2 << 20, false)).hasMessageContaining("a.data");
+
+        assertThat(image).hasBinaryContent(before);
     }
 
     private static void assertBetween(byte[] state, byte[] before, byte[] after) throws IOException {

@@ -29,15 +29,14 @@ final class WriteDifferentialTest {
     private static final int SEEDS = 300;
     private static final int BATCHES = 3;
     private static final int OPERATIONS = 8;
-    private static final int SECTOR = 512;
+    private static final int SECTOR = QemuStart.SECTOR;
 
     @TempDir
     private Path folder;
 
     @BeforeEach
     void requireQemu() {
-        ReferenceTools.assumeTool("qemu-img");
-        ReferenceTools.assumeTool("qemu-io");
+        QemuStart.assumeQemu();
     }
 
     @Test
@@ -60,7 +59,6 @@ final class WriteDifferentialTest {
         private final Path theirs;
         private final List<String> history = new ArrayList<>();
         private long size;
-        private boolean old;
 
         Twins(Path folder, Random random) {
             this.folder = folder;
@@ -83,47 +81,27 @@ final class WriteDifferentialTest {
         }
 
         private void begin() throws IOException {
-            old = random.nextInt(5) == 0;
-            boolean extended = !old && random.nextInt(3) == 0;
-            int bits = extended ? 14 + random.nextInt(3) : 9 + random.nextInt(8);
-            size = (long) (1 + random.nextInt(40)) << bits;
-            size += random.nextInt(3) == 0 ? SECTOR * (long) random.nextInt(1 << (bits - 9)) : 0;
-            List<String> create = new ArrayList<>(List.of("qemu-img", "create", "-q", "-f", "qcow2"));
-            if (random.nextInt(3) == 0) {
-                base(bits);
-                create.addAll(List.of("-b", "base", "-F", "raw"));
-            }
-            String options = "cluster_size=" + (1 << bits) + (old ? ",compat=0.10" : "")
-                    + (extended ? ",extended_l2=on" : "")
-                    + (old ? "" : ",refcount_bits=" + (1 << random.nextInt(7)))
-                    + (!old && random.nextInt(3) == 0 ? ",compression_type=zstd" : "");
-            create.addAll(List.of("-o", options, theirs.toString(), Long.toString(size)));
-            history.add(String.join(" ", create));
-            ReferenceTools.run(folder, create, 60).assertSuccess();
-            fill(bits);
-        }
-
-        private void base(int bits) throws IOException {
-            byte[] bytes = new byte[(int) Math.min(size + (1 << bits), SECTOR * (1L + random.nextInt(200)))];
-            random.nextBytes(bytes);
-            Files.write(folder.resolve("base"), bytes);
+            QemuStart start = QemuStart.create(folder, String.valueOf(theirs.getFileName()), random, false);
+            history.add(start.command());
+            size = start.size();
+            fill(start);
         }
 
         /** What only qemu can make: compressed clusters, snapshots. */
-        private void fill(int bits) throws IOException {
+        private void fill(QemuStart start) throws IOException {
+            int clusterSize = start.clusterSize();
             List<String> actions = new ArrayList<>();
             // where half a compressed cluster is zeroed, qemu writes the whole request as data, and we do not
-            for (int i = history.get(0).contains("extended_l2") ? 0 : random.nextInt(6); i > 0; i--) {
-                long cluster = (long) random.nextInt((int) Math.max(1, size >> bits)) << bits;
-                if (cluster + (1L << bits) <= size) {
-                    actions.add("write -c -P " + (1 + random.nextInt(250)) + " " + cluster + " " + (1 << bits));
+            for (int i = start.extendedL2() ? 0 : random.nextInt(6); i > 0; i--) {
+                long cluster = (long) random.nextInt((int) Math.max(1, size / clusterSize)) * clusterSize;
+                if (cluster + clusterSize <= size) {
+                    actions.add("write -c -P " + (1 + random.nextInt(250)) + " " + cluster + " " + clusterSize);
                 }
             }
             qemuIo(actions);
             // with refcounts of one bit, or of two where compressed clusters share one, it fails, and qemu leaks a
             // cluster
-            boolean narrow = history.get(0).matches(".*refcount_bits=[12]\\b.*");
-            if (random.nextInt(3) == 0 && !narrow) {
+            if (random.nextInt(3) == 0 && start.refcountBits() > 2) {
                 ReferenceTools.runOk("qemu-img", "snapshot", "-c", "before", theirs.toString());
             }
         }

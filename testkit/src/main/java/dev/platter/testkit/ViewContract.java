@@ -8,6 +8,7 @@ import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockDevices;
 import dev.platter.core.Durability;
 import dev.platter.core.Extents;
+import dev.platter.core.PreparingDevice;
 import dev.platter.core.ReadOnlyDeviceException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SeekableByteChannel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -56,6 +58,40 @@ interface ViewContract extends ContractPart {
         view.close();
         assertEquals(List.of("first", "second"), closed);
         assertThrows(ClosedChannelException.class, () -> device().read(0, ByteBuffer.allocate(0)));
+    }
+
+    @Test
+    default void viewsPrepareWritesIfTheDeviceDoes() throws IOException {
+        long start = device().size() / 3;
+        long size = device().size() / 2;
+
+        BlockDevice slice = BlockDevices.slice(device(), "part", start, size);
+        BlockDevice owning = BlockDevices.owning(device());
+
+        boolean prepares = device() instanceof PreparingDevice;
+        assertEquals(prepares, slice instanceof PreparingDevice);
+        assertEquals(prepares, owning instanceof PreparingDevice);
+        if (slice instanceof PreparingDevice part && owning instanceof PreparingDevice whole) {
+            int length = (int) Math.min(70_000, device().size() / 3);
+            assertPrepares(part, size - length, start + size - length, length);
+            assertPrepares(whole, 0, 0, length);
+            slice.close();
+            assertThrows(ClosedChannelException.class, () -> part.prepare(0, ByteBuffer.allocate(0)));
+        }
+    }
+
+    private void assertPrepares(PreparingDevice view, long offset, long inDevice, int length) throws IOException {
+        byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) 0x5a);
+        ByteBuffer found = ByteBuffer.allocate(length);
+
+        PreparingDevice.Prepared prepared = view.prepare(offset, ByteBuffer.wrap(bytes));
+
+        contents().assertRead(device(), inDevice, length);
+        prepared.write();
+        device().read(inDevice, found);
+        assertArrayEquals(bytes, found.array());
+        assertThrows(IndexOutOfBoundsException.class, () -> view.prepare(view.size(), ByteBuffer.allocate(1)));
     }
 
     @Test

@@ -14,10 +14,12 @@ class NbdServerStreamFuzzTest {
     private static NbdServer start() {
         try {
             return NbdServer.builder()
-                    .export(Export.named("").allocationDepth().of(
-                            BlockDevices.ofBytes("disk", ByteBuffer.allocateDirect(64 << 10))))
-                    .export(Export.named("read-only").readOnly().of(
-                            BlockDevices.ofBytes("disk", ByteBuffer.allocateDirect(4096))))
+                    .export(Export.named("")
+                            .allocationDepth()
+                            .of(BlockDevices.ofBytes("disk", ByteBuffer.allocateDirect(64 << 10))))
+                    .export(Export.named("read-only")
+                            .readOnly()
+                            .of(BlockDevices.ofBytes("disk", ByteBuffer.allocateDirect(4096))))
                     .extendedHeaders()
                     .start();
         } catch (IOException e) {

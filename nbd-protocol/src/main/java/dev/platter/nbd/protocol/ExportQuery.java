@@ -66,7 +66,9 @@ public record ExportQuery(String name, int... infoTypes) {
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof ExportQuery query && name.equals(query.name) && Arrays.equals(infoTypes, query.infoTypes);
+        return other instanceof ExportQuery query
+                && name.equals(query.name)
+                && Arrays.equals(infoTypes, query.infoTypes);
     }
 
     @Override

@@ -76,13 +76,12 @@ public enum NbdError {
      * @param message what was asked, of whom, and what the server said
      */
     public BlockIOException toException(String message) {
-        Kind kind =
-                switch (this) {
-                    case ENOSPC -> Kind.NO_SPACE;
-                    case ENOTSUP -> Kind.NOT_SUPPORTED;
-                    case ESHUTDOWN -> Kind.SHUTDOWN;
-                    default -> Kind.IO;
-                };
+        Kind kind = switch (this) {
+            case ENOSPC -> Kind.NO_SPACE;
+            case ENOTSUP -> Kind.NOT_SUPPORTED;
+            case ESHUTDOWN -> Kind.SHUTDOWN;
+            default -> Kind.IO;
+        };
         return new BlockIOException(kind, message, null);
     }
 }

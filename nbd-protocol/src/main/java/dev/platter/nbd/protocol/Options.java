@@ -17,8 +17,18 @@ public final class Options {
     public static final int EXTENDED_HEADERS = 11;
 
     private static final String[] NAMES = {
-        "", "EXPORT_NAME", "ABORT", "LIST", "PEEK_EXPORT", "STARTTLS", "INFO", "GO", "STRUCTURED_REPLY",
-        "LIST_META_CONTEXT", "SET_META_CONTEXT", "EXTENDED_HEADERS"
+        "",
+        "EXPORT_NAME",
+        "ABORT",
+        "LIST",
+        "PEEK_EXPORT",
+        "STARTTLS",
+        "INFO",
+        "GO",
+        "STRUCTURED_REPLY",
+        "LIST_META_CONTEXT",
+        "SET_META_CONTEXT",
+        "EXTENDED_HEADERS"
     };
 
     private Options() {}

@@ -24,7 +24,18 @@ public final class TransmissionFlags {
     public static final int BLOCK_STATUS_PAYLOAD = 1 << 12;
 
     private static final String[] NAMES = {
-        "", "readonly", "flush", "fua", "rotational", "trim", "zeroes", "df", "multi", "resize", "cache", "fast-zero",
+        "",
+        "readonly",
+        "flush",
+        "fua",
+        "rotational",
+        "trim",
+        "zeroes",
+        "df",
+        "multi",
+        "resize",
+        "cache",
+        "fast-zero",
         "block-status-payload"
     };
 

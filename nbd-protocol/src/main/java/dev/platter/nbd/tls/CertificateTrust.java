@@ -96,14 +96,16 @@ final class CertificateTrust extends X509ExtendedTrustManager {
     private static void requireNotRevoked(X509Certificate certificate, X509CRL list) throws CertificateException {
         Date next = list.getNextUpdate();
         if (next != null && next.toInstant().isBefore(Instant.now())) {
-            throw refused("The list of revoked certificates is out of date since " + next.toInstant(), BasicReason.UNDETERMINED_REVOCATION_STATUS);
+            throw refused(
+                    "The list of revoked certificates is out of date since " + next.toInstant(),
+                    BasicReason.UNDETERMINED_REVOCATION_STATUS);
         }
         if (list.isRevoked(certificate)) {
             throw refused("The certificate has been revoked", BasicReason.REVOKED);
         }
     }
 
-    /** The JDK sends the alert that belongs to the reason. */
+    /** From the reason, the JDK has the alert that it sends. */
     private static CertificateException refused(String message, BasicReason reason) {
         return new CertificateException(message, new CertPathValidatorException(message, null, null, -1, reason));
     }

@@ -137,8 +137,7 @@ public final class DistinguishedNames {
         }
         Charset charset = tag == BMP_STRING ? StandardCharsets.UTF_16BE : StandardCharsets.UTF_8;
         try {
-            String text =
-                    charset.newDecoder().decode(ByteBuffer.wrap(content)).toString();
+            String text = charset.newDecoder().decode(ByteBuffer.wrap(content)).toString();
             return text.isEmpty() || text.indexOf(0) >= 0 ? null : text;
         } catch (CharacterCodingException e) {
             return null;

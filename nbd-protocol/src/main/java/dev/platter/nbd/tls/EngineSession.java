@@ -100,8 +100,7 @@ final class EngineSession implements TlsSession {
         try {
             return engine.getSession().getPeerCertificates()[0] instanceof X509Certificate certificate
                     ? new PeerIdentity(
-                            PeerIdentity.Kind.X509,
-                            DistinguishedNames.render(certificate.getSubjectX500Principal()))
+                            PeerIdentity.Kind.X509, DistinguishedNames.render(certificate.getSubjectX500Principal()))
                     : PeerIdentity.ANONYMOUS;
         } catch (SSLPeerUnverifiedException e) {
             return PeerIdentity.ANONYMOUS;

@@ -48,9 +48,11 @@ final class PrivateKeys {
     static PrivateKey read(Path file, @Nullable String password) throws IOException {
         byte[] curve = null;
         for (PemFiles.Block block : PemFiles.blocks(file)) {
-            if (block.headers().stream().anyMatch(line -> line.startsWith("Proc-Type:") && line.contains("ENCRYPTED"))) {
-                throw new IOException(file + ": the key is encrypted in the old form of OpenSSL (Proc-Type: 4,ENCRYPTED),"
-                        + " which is not supported; \"openssl pkcs8 -topk8\" turns it into PKCS#8");
+            if (block.headers().stream()
+                    .anyMatch(line -> line.startsWith("Proc-Type:") && line.contains("ENCRYPTED"))) {
+                throw new IOException(
+                        file + ": the key is encrypted in the old form of OpenSSL (Proc-Type: 4,ENCRYPTED),"
+                                + " which is not supported; \"openssl pkcs8 -topk8\" turns it into PKCS#8");
             }
             try {
                 switch (block.label()) {
@@ -87,7 +89,8 @@ final class PrivateKeys {
         if (!own.getAlgorithm().equals(known.getAlgorithm())) {
             return false;
         }
-        Signature signature = Signature.getInstance(own.getAlgorithm().equals("EC") ? "SHA256withECDSA" : own.getAlgorithm());
+        Signature signature =
+                Signature.getInstance(own.getAlgorithm().equals("EC") ? "SHA256withECDSA" : own.getAlgorithm());
         byte[] message = {1, 2, 3, 4};
         signature.initSign(own);
         signature.update(message);
@@ -100,8 +103,7 @@ final class PrivateKeys {
     private static PrivateKey fromPkcs8(byte[] der) throws IOException, GeneralSecurityException {
         Der info = new Der(der).enter(Der.SEQUENCE);
         info.content(Der.INTEGER);
-        String identifier =
-                Der.objectIdentifier(info.enter(Der.SEQUENCE).content(Der.OBJECT_IDENTIFIER));
+        String identifier = Der.objectIdentifier(info.enter(Der.SEQUENCE).content(Der.OBJECT_IDENTIFIER));
         String algorithm = ALGORITHMS.get(identifier);
         if (algorithm == null) {
             throw new IOException("keys of algorithm " + identifier + " are not supported; RSA, EC and EdDSA are");
@@ -110,8 +112,7 @@ final class PrivateKeys {
     }
 
     private static byte[] fromPkcs1(byte[] der) {
-        byte[] algorithm = Der.element(
-                Der.SEQUENCE, Der.element(Der.OBJECT_IDENTIFIER, RSA), Der.element(Der.NULL));
+        byte[] algorithm = Der.element(Der.SEQUENCE, Der.element(Der.OBJECT_IDENTIFIER, RSA), Der.element(Der.NULL));
         return Der.element(Der.SEQUENCE, VERSION_0, algorithm, Der.element(Der.OCTET_STRING, der));
     }
 

@@ -58,7 +58,8 @@ final class PskClient extends AbstractTlsClient implements PskSession.Peer {
 
     @Override
     public TlsAuthentication getAuthentication() throws TlsFatalAlert {
-        throw new TlsFatalAlert(AlertDescription.handshake_failure, "the server shows a certificate, not that it has the key");
+        throw new TlsFatalAlert(
+                AlertDescription.handshake_failure, "the server shows a certificate, not that it has the key");
     }
 
     @Override

@@ -96,7 +96,8 @@ public final class PskCredentials implements TlsCredentials {
             }
             int colon = line.indexOf(':');
             byte[] key = colon < 1 ? new byte[0] : key(line.substring(colon + 1).strip());
-            if (key.length == 0 || line.substring(0, colon).getBytes(StandardCharsets.UTF_8).length > MAX_IDENTITY_BYTES) {
+            if (key.length == 0
+                    || line.substring(0, colon).getBytes(StandardCharsets.UTF_8).length > MAX_IDENTITY_BYTES) {
                 // What the line holds is nobody's business.
                 throw new IOException(file + ": line " + (i + 1) + " is not user:key with a key in hexadecimal digits");
             }

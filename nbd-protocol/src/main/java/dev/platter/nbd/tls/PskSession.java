@@ -32,10 +32,14 @@ final class PskSession implements TlsSession {
 
     private final byte[] bytes = new byte[MAX_RECORD];
 
+    /** Whether the last message of the handshake is given too; the library calls it complete when it has made that. */
+    private volatile boolean over;
+
     /** What stands on this side of the protocol. */
     interface Peer {
         /** Returns whose key proved right; null until the handshake is over. */
-        @Nullable String provenIdentity();
+        @Nullable
+        String provenIdentity();
     }
 
     private PskSession(TlsProtocol protocol, Peer peer) {
@@ -83,6 +87,7 @@ final class PskSession implements TlsSession {
             }
             length = protocol.readInput(bytes, 0, Math.min(length, Math.min(plain.remaining(), bytes.length)));
             plain.put(bytes, 0, length);
+            noteEnd();
             return protocol.getAvailableOutputBytes() > 0 ? Status.NEEDS_WRAP : Status.OK;
         } catch (IOException e) {
             throw explained(e);
@@ -114,6 +119,7 @@ final class PskSession implements TlsSession {
                 return Status.NEEDS_ROOM;
             }
             records.put(bytes, 0, protocol.readOutput(bytes, 0, length));
+            noteEnd();
             return Status.OK;
         } catch (IOException e) {
             throw explained(e);
@@ -124,7 +130,7 @@ final class PskSession implements TlsSession {
 
     @Override
     public boolean isHandshaking() {
-        return peer.provenIdentity() == null;
+        return !over;
     }
 
     @Override
@@ -143,7 +149,7 @@ final class PskSession implements TlsSession {
     @Override
     public PeerIdentity peer() {
         String identity = peer.provenIdentity();
-        return identity == null ? PeerIdentity.ANONYMOUS : new PeerIdentity(PeerIdentity.Kind.PSK, identity);
+        return identity == null || !over ? PeerIdentity.ANONYMOUS : new PeerIdentity(PeerIdentity.Kind.PSK, identity);
     }
 
     @Override
@@ -154,6 +160,12 @@ final class PskSession implements TlsSession {
     @Override
     public int plainBytes() {
         return MAX_PLAIN;
+    }
+
+    private void noteEnd() {
+        if (!over && peer.provenIdentity() != null && protocol.getAvailableOutputBytes() == 0) {
+            over = true;
+        }
     }
 
     /** Returns the length of the record that begins at the position; more than is there if it cannot be told yet. */
@@ -170,8 +182,7 @@ final class PskSession implements TlsSession {
 
     private static IOException explained(IOException e) {
         if (e instanceof TlsFatalAlertReceived alert) {
-            return new IOException(
-                    "Received fatal alert: " + AlertDescription.getName(alert.getAlertDescription()), e);
+            return new IOException("Received fatal alert: " + AlertDescription.getName(alert.getAlertDescription()), e);
         }
         if (e instanceof TlsFatalAlert alert) {
             return new IOException(

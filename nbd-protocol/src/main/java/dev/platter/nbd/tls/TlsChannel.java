@@ -261,7 +261,8 @@ public final class TlsChannel implements ByteChannel, GatheringByteChannel {
             switch (status) {
                 case OK -> {}
                 case NEEDS_WRAP -> {
-                    // It may go in front of the next data (RFC 8446, 4.6.3). Sent from here, it would wait for a peer that
+                    // It may go in front of the next data (RFC 8446, 4.6.3). Sent from here, it would wait for a peer
+                    // that
                     // waits until we read.
                     if (answersOwed.incrementAndGet() > MAX_ANSWERS_OWED) {
                         throw new IOException("TLS: the other side asks for new keys again and again");
@@ -269,7 +270,8 @@ public final class TlsChannel implements ByteChannel, GatheringByteChannel {
                 }
                 case NEEDS_RECORDS -> {
                     if (!fill()) {
-                        throw new IOException("TLS: the connection ended without close_notify, so it may have been cut off");
+                        throw new IOException(
+                                "TLS: the connection ended without close_notify, so it may have been cut off");
                     }
                     continue;
                 }

@@ -64,8 +64,15 @@ class HandshakeMessagesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "00000000", "00000000 ffffffff", "00000000 00000001", "00000000 00000001 00000005 61",
-        "00000000 00000002 00000001 61"})
+    @ValueSource(
+            strings = {
+                "",
+                "00000000",
+                "00000000 ffffffff",
+                "00000000 00000001",
+                "00000000 00000001 00000005 61",
+                "00000000 00000002 00000001 61"
+            })
     void context_queries_that_lie_are_refused(String data) {
         assertThatThrownBy(() -> MetaContextQuery.take(hex(data))).isInstanceOf(ProtocolException.class);
     }
@@ -89,9 +96,18 @@ class HandshakeMessagesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"0000 00000000 00000000 00", "0000 0000000000000000 0001 00", "0003 00000001 00001000",
-        "0003 00000000 00001000 02000000", "0003 00000bb8 00001000 02000000", "0003 00100000 00100000 02000000",
-        "0003 00001000 00000200 02000000", "0003 00001000 00001000 00000800", "00"})
+    @ValueSource(
+            strings = {
+                "0000 00000000 00000000 00",
+                "0000 0000000000000000 0001 00",
+                "0003 00000001 00001000",
+                "0003 00000000 00001000 02000000",
+                "0003 00000bb8 00001000 02000000",
+                "0003 00100000 00100000 02000000",
+                "0003 00001000 00000200 02000000",
+                "0003 00001000 00001000 00000800",
+                "00"
+            })
     void information_of_a_wrong_length_or_against_the_rules_is_refused(String data) {
         assertThatThrownBy(() -> ExportInfo.take(hex(data))).isInstanceOf(ProtocolException.class);
     }
@@ -121,10 +137,12 @@ class HandshakeMessagesTest {
     void queries_match_names_namespaces_and_the_beginning_of_bitmaps() {
         assertThat(MetaContexts.matches("base:allocation", "base:allocation")).isTrue();
         assertThat(MetaContexts.matches("base:", "base:allocation")).isTrue();
-        assertThat(MetaContexts.matches("qemu:dirty-bitmap:", "qemu:dirty-bitmap:b0")).isTrue();
+        assertThat(MetaContexts.matches("qemu:dirty-bitmap:", "qemu:dirty-bitmap:b0"))
+                .isTrue();
         assertThat(MetaContexts.matches("qemu:dirty", "qemu:dirty-bitmap:b0")).isFalse();
         assertThat(MetaContexts.matches("base", "base:allocation")).isFalse();
-        assertThat(MetaContexts.matches("qemu:dirty-bitmap:b:", "qemu:dirty-bitmap:b:c")).isFalse();
+        assertThat(MetaContexts.matches("qemu:dirty-bitmap:b:", "qemu:dirty-bitmap:b:c"))
+                .isFalse();
     }
 
     @Test

@@ -15,7 +15,8 @@ class RequestHeaderTest {
     @Test
     void is_laid_out_as_the_document_says() throws Exception {
         ByteBuffer out = ByteBuffer.allocate(RequestHeader.BYTES);
-        header.set(CommandFlags.FUA, Commands.WRITE, 0x1122_3344_5566_7788L, 0x1000, 0x200).put(out, false);
+        header.set(CommandFlags.FUA, Commands.WRITE, 0x1122_3344_5566_7788L, 0x1000, 0x200)
+                .put(out, false);
         assertThat(HexFormat.of().formatHex(out.array()))
                 .isEqualTo("25609513" + "0001" + "0001" + "1122334455667788" + "0000000000001000" + "00000200");
     }
@@ -23,7 +24,8 @@ class RequestHeaderTest {
     @Test
     void the_extended_form_has_a_length_of_64_bits() throws Exception {
         ByteBuffer out = ByteBuffer.allocate(RequestHeader.EXTENDED_BYTES);
-        header.set(CommandFlags.FAST_ZERO, Commands.WRITE_ZEROES, 1, 0, 1L << 40).put(out, true);
+        header.set(CommandFlags.FAST_ZERO, Commands.WRITE_ZEROES, 1, 0, 1L << 40)
+                .put(out, true);
         assertThat(HexFormat.of().formatHex(out.array()))
                 .isEqualTo("21e41c71" + "0010" + "0006" + "0000000000000001" + "0000000000000000" + "0000010000000000");
         RequestHeader read = new RequestHeader();

@@ -24,8 +24,13 @@ record Agreement(OpenExport export, BlockDevice device, ReplyStyle replies, List
         EXTENDED
     }
 
-    /** Returns the transmission flags of a device. */
-    static int flags(BlockDevice device, ReplyStyle replies) {
+    /**
+     * Returns the transmission flags of a device.
+     *
+     * @param several whether more than one connection can have it at once: a client that is told so opens several, and
+     *     waits for them
+     */
+    static int flags(BlockDevice device, ReplyStyle replies, boolean several) {
         Features features = device.features();
         int flags = TransmissionFlags.HAS_FLAGS
                 | TransmissionFlags.SEND_FLUSH
@@ -45,7 +50,7 @@ record Agreement(OpenExport export, BlockDevice device, ReplyStyle replies, List
             flags |= TransmissionFlags.BLOCK_STATUS_PAYLOAD;
         }
         // All connections share one device, so a flush covers what any of them wrote.
-        if (features.readOnly() || features.flushCoversAllViews()) {
+        if (several && (features.readOnly() || features.flushCoversAllViews())) {
             flags |= TransmissionFlags.CAN_MULTI_CONN;
         }
         return flags;

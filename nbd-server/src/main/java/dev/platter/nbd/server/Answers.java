@@ -29,8 +29,7 @@ final class Answers {
     void done(RequestHeader request) throws IOException {
         ByteBuffer out = replies.room(ReplyHeader.EXTENDED_BYTES, ReplyHeader.EXTENDED_BYTES);
         if (style == ReplyStyle.EXTENDED) {
-            ReplyHeader.putExtended(
-                    out, ChunkTypes.DONE, ChunkTypes.NONE, request.cookie(), request.offset(), 0);
+            ReplyHeader.putExtended(out, ChunkTypes.DONE, ChunkTypes.NONE, request.cookie(), request.offset(), 0);
         } else {
             // A simple reply ends a structured one too, and is shorter.
             ReplyHeader.putSimple(out, 0, request.cookie());

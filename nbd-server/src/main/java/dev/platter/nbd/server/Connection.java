@@ -76,8 +76,7 @@ final class Connection implements Runnable {
     /** Returns whether what is sent may go from the page cache to the socket; TCP was measured to be slower with that. */
     boolean sendsPages() {
         try {
-            return channel instanceof SocketChannel plain
-                    && plain.getLocalAddress() instanceof UnixDomainSocketAddress;
+            return channel instanceof SocketChannel plain && plain.getLocalAddress() instanceof UnixDomainSocketAddress;
         } catch (IOException e) {
             return false;
         }

@@ -136,7 +136,9 @@ public final class Export {
 
     BlockDevice open() throws IOException {
         BlockDevice device = opener.open();
-        return readOnly && !device.features().readOnly() ? BlockDevices.owning(BlockDevices.readOnly(device), device) : device;
+        return readOnly && !device.features().readOnly()
+                ? BlockDevices.owning(BlockDevices.readOnly(device), device)
+                : device;
     }
 
     @Override

@@ -47,9 +47,10 @@ final class Exports {
 
     synchronized List<ListedExport> list() {
         Map<String, ListedExport> all = new LinkedHashMap<>();
-        byName.values().forEach(open -> all.put(
-                open.export().name(),
-                new ListedExport(open.export().name(), open.export().description())));
+        byName.values()
+                .forEach(open -> all.put(
+                        open.export().name(),
+                        new ListedExport(open.export().name(), open.export().description())));
         for (DeviceCatalog catalog : catalogs) {
             for (DeviceCatalog.Entry entry : catalog.devices()) {
                 all.putIfAbsent(shown(entry), new ListedExport(shown(entry), description(entry)));

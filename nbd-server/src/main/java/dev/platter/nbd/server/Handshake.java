@@ -152,8 +152,8 @@ final class Handshake {
                     contexts = List.of();
                     setContexts(MetaContextQuery.take(data));
                 }
-                default -> refuse(
-                        option, OptionReplies.ERR_UNSUP, "Unsupported option " + Integer.toUnsignedString(option));
+                default ->
+                    refuse(option, OptionReplies.ERR_UNSUP, "Unsupported option " + Integer.toUnsignedString(option));
             }
         } catch (ProtocolException e) {
             // The whole option was taken, so what follows it can be understood.
@@ -178,7 +178,7 @@ final class Handshake {
         }
         boolean zeros = (clientFlags & HandshakeFlags.NO_ZEROES) == 0;
         ByteBuffer answer = ByteBuffer.allocate(zeros ? 134 : 10);
-        answer.putLong(open.size()).putShort((short) Agreement.flags(open, replies));
+        answer.putLong(open.size()).putShort((short) Agreement.flags(open, replies, several(export)));
         connection.send(answer.clear());
         return agreement(export, open, name);
     }
@@ -214,7 +214,7 @@ final class Handshake {
                 information(option, new ExportInfo.Description(export.export().description()));
             }
             information(option, new ExportInfo.Sizes(sizes));
-            information(option, new ExportInfo.Export(open.size(), Agreement.flags(open, replies)));
+            information(option, new ExportInfo.Export(open.size(), Agreement.flags(open, replies, several(export))));
             acknowledge(option);
         } catch (IOException | RuntimeException e) {
             if (go) {
@@ -223,6 +223,10 @@ final class Handshake {
             throw e;
         }
         return go ? agreement(export, open, query.name()) : null;
+    }
+
+    private boolean several(OpenExport export) {
+        return export.export().maximumClients() > 1 && server.limits().connections() > 1;
     }
 
     private Agreement agreement(OpenExport export, BlockDevice open, String name) {
@@ -350,7 +354,8 @@ final class Handshake {
      */
     private @Nullable BlockDevice select(String name) throws IOException {
         OpenExport export = server.exports().find(name);
-        if (export == null || !server.authorization().allows(identity, export.export().name())) {
+        if (export == null
+                || !server.authorization().allows(identity, export.export().name())) {
             letGo();
             return null;
         }
@@ -375,11 +380,13 @@ final class Handshake {
     }
 
     private static String unknown(String name) {
-        return "export '" + (name.length() > NAME_SHOWN ? name.substring(0, NAME_SHOWN) + "..." : name) + "' not present";
+        return "export '" + (name.length() > NAME_SHOWN ? name.substring(0, NAME_SHOWN) + "..." : name)
+                + "' not present";
     }
 
     private static String full(OpenExport export) {
-        return export.export() + " has " + export.export().maximumClients() + " clients already, the most that it may have";
+        return export.export() + " has " + export.export().maximumClients()
+                + " clients already, the most that it may have";
     }
 
     private void information(int option, ExportInfo info) throws IOException {

@@ -25,6 +25,7 @@ final class Replies {
     private final ByteBuffer small = ByteBuffer.allocateDirect(SMALL_BYTES);
     private @Nullable ByteBuffer large;
     private ByteBuffer current = small;
+    private boolean inLarge;
     private int start;
 
     Replies(WritableByteChannel channel, Watchdog.Watch watch, long idleNanos, BufferPool pool) {
@@ -54,19 +55,21 @@ final class Replies {
             if (large == null && small.position() > 0) {
                 large = pool.borrow();
             }
-            if (large != null && current == small && large.capacity() - PAGE - small.position() >= bytes) {
+            if (large != null && !inLarge && large.capacity() - PAGE - small.position() >= bytes) {
                 // The batch grows: what it has moves over, so that it still leaves in one write.
                 large.clear().put(small.flip());
                 small.clear();
                 start = 0;
                 current = large;
+                inLarge = true;
             } else {
                 send();
-                current = large != null && bytes > SMALL_BYTES ? large.clear() : small.clear();
+                inLarge = large != null && bytes > SMALL_BYTES;
+                current = large != null && inLarge ? large.clear() : small.clear();
                 start = 0;
             }
         }
-        if (current == large && current.position() == start && bytes > PAGE) {
+        if (inLarge && current.position() == start && bytes > PAGE) {
             start = PAGE - payloadAt;
             current.position(start);
         }
@@ -85,6 +88,7 @@ final class Replies {
             pool.giveBack(large);
             large = null;
             current = small;
+            inLarge = false;
         }
     }
 
@@ -165,5 +169,4 @@ final class Replies {
         }
         watch.off();
     }
-
 }

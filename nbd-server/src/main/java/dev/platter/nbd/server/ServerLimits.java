@@ -67,7 +67,15 @@ public record ServerLimits(
     /** Returns these limits with another time that a client may pause inside a message. */
     public ServerLimits withIdle(Duration time) {
         return new ServerLimits(
-                connections, handshake, time, maximumPayload, bufferBytes, options, optionsPerExport, slowReads, extents);
+                connections,
+                handshake,
+                time,
+                maximumPayload,
+                bufferBytes,
+                options,
+                optionsPerExport,
+                slowReads,
+                extents);
     }
 
     /** Returns these limits with other memory for requests in flight, in bytes. */

@@ -127,7 +127,9 @@ final class SlowReads {
             String text = String.valueOf(e.getMessage());
             server.listener()
                     .requestFailed(
-                            connection.info(), Commands.name(Commands.READ) + " of " + length + " bytes at " + offset, e);
+                            connection.info(),
+                            Commands.name(Commands.READ) + " of " + length + " bytes at " + offset,
+                            e);
             replies.send(answers.errorReply(cookie, offset, NbdError.of(e), text));
         }
     }

@@ -64,15 +64,16 @@ final class StatusAnswer {
         Ranges ranges = new Ranges(out, entries);
         Exception failure = null;
         try {
-            BlockStatus.visit(
-                    agreement.device(), agreement.contexts().get(id), request.offset(), length, ranges);
+            BlockStatus.visit(agreement.device(), agreement.contexts().get(id), request.offset(), length, ranges);
         } catch (IOException | RuntimeException e) {
             failure = e;
         }
         int count = ranges.finish();
         if (count == 0) {
             out.position(start);
-            return failure != null ? failure : new IOException(agreement.device().description() + ": no extents");
+            return failure != null
+                    ? failure
+                    : new IOException(agreement.device().description() + ": no extents");
         }
         int end = out.position();
         out.position(start);

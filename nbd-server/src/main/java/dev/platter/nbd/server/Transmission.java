@@ -60,7 +60,8 @@ final class Transmission {
         this.wire = connection.wire();
         this.replies = replies;
         this.answers = new Answers(agreement.replies(), replies);
-        this.status = new StatusAnswer(agreement, answers, replies, server.limits().extents());
+        this.status =
+                new StatusAnswer(agreement, answers, replies, server.limits().extents());
         this.readOnly = device.features().readOnly();
         this.minimumBlock = (int) Agreement.blockSizes(device, 1 << 25).minimum();
         this.maximumPayload = server.limits().maximumPayload();
@@ -165,7 +166,7 @@ final class Transmission {
         if (agreement.isExtended() && type == Commands.WRITE && !request.has(CommandFlags.PAYLOAD_LEN)) {
             return NbdError.EINVAL;
         }
-        if (type == Commands.FLUSH || type == Commands.BLOCK_STATUS && request.has(CommandFlags.PAYLOAD_LEN)) {
+        if (type == Commands.FLUSH || (type == Commands.BLOCK_STATUS && request.has(CommandFlags.PAYLOAD_LEN))) {
             return null;
         }
         if (!Bounds.inside(request.offset(), request.length(), device.size())) {
@@ -177,7 +178,8 @@ final class Transmission {
         if (type == Commands.READ && request.length() > maximumPayload) {
             return NbdError.EINVAL;
         }
-        if (type == Commands.BLOCK_STATUS && (request.length() == 0 || agreement.contexts().isEmpty())) {
+        if (type == Commands.BLOCK_STATUS
+                && (request.length() == 0 || agreement.contexts().isEmpty())) {
             return NbdError.EINVAL;
         }
         return null;
@@ -189,8 +191,8 @@ final class Transmission {
             case Commands.READ -> flags |= agreement.isStructured() ? CommandFlags.DF : 0;
             case Commands.WRITE -> flags |= agreement.isExtended() ? CommandFlags.PAYLOAD_LEN : 0;
             case Commands.WRITE_ZEROES -> flags |= CommandFlags.NO_HOLE | CommandFlags.FAST_ZERO;
-            case Commands.BLOCK_STATUS -> flags |= CommandFlags.REQ_ONE
-                    | (agreement.isExtended() ? CommandFlags.PAYLOAD_LEN : 0);
+            case Commands.BLOCK_STATUS ->
+                flags |= CommandFlags.REQ_ONE | (agreement.isExtended() ? CommandFlags.PAYLOAD_LEN : 0);
             default -> {
                 // FUA alone.
             }
@@ -199,12 +201,11 @@ final class Transmission {
     }
 
     private int refuse(NbdError error) throws IOException {
-        String text =
-                switch (error) {
-                    case EPERM -> "the export is read-only";
-                    case ENOSPC -> "beyond the end of the export, " + device.size() + " bytes";
-                    default -> "cannot be obeyed on an export of " + device.size() + " bytes";
-                };
+        String text = switch (error) {
+            case EPERM -> "the export is read-only";
+            case ENOSPC -> "beyond the end of the export, " + device.size() + " bytes";
+            default -> "cannot be obeyed on an export of " + device.size() + " bytes";
+        };
         answers.error(request, error, request + " " + text);
         return error.number();
     }

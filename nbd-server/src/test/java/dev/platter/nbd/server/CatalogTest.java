@@ -12,6 +12,7 @@ import dev.platter.nbd.protocol.MetaContextQuery;
 import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.Options;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.Test;
 
 /** Every object of an image under its name, and who may have which. */
 class CatalogTest {
+    @SuppressWarnings("NullAway.Init") // each test starts its own
     private NbdServer server;
 
     private static final class Guest implements DeviceCatalog {
@@ -47,7 +49,8 @@ class CatalogTest {
     }
 
     private void start(NbdServer.Builder builder) throws IOException {
-        server = builder.bind(new InetSocketAddress("127.0.0.1", 0)).start();
+        server = builder.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .start();
     }
 
     private List<String> listed() throws IOException {
@@ -67,7 +70,8 @@ class CatalogTest {
         start(NbdServer.builder().catalog(new Guest()));
         assertThat(listed()).containsExactly("sda", "vg0/root");
         try (RawClient client = RawClient.greet(server)) {
-            assertThat(client.ask(Options.GO, new ExportQuery("vg0/root").bytes())).isEqualTo(OptionReplies.ACK);
+            assertThat(client.ask(Options.GO, new ExportQuery("vg0/root").bytes()))
+                    .isEqualTo(OptionReplies.ACK);
             client.request(0, Commands.WRITE, 1, 0, 512);
             client.send(ByteBuffer.allocate(512));
             assertThat(client.reply().header().error()).as("read-only").isEqualTo(1);
@@ -79,15 +83,14 @@ class CatalogTest {
     void the_whole_path_is_a_name_too() throws IOException {
         start(NbdServer.builder().catalog(new Guest()));
         try (RawClient client = RawClient.greet(server)) {
-            assertThat(client.ask(Options.GO, new ExportQuery("/dev/vg0/root").bytes())).isEqualTo(OptionReplies.ACK);
+            assertThat(client.ask(Options.GO, new ExportQuery("/dev/vg0/root").bytes()))
+                    .isEqualTo(OptionReplies.ACK);
         }
     }
 
     @Test
     void who_may_not_have_an_export_does_not_learn_that_it_exists() throws IOException {
-        start(NbdServer.builder()
-                .catalog(new Guest())
-                .authorization((identity, export) -> export.equals("vg0/root")));
+        start(NbdServer.builder().catalog(new Guest()).authorization((identity, export) -> export.equals("vg0/root")));
         assertThat(listed()).containsExactly("vg0/root");
         try (RawClient client = RawClient.greet(server)) {
             for (String name : List.of("sda", "none")) {

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockDevices;
-import dev.platter.core.ExtentVisitor;
 import dev.platter.core.Extent;
+import dev.platter.core.ExtentVisitor;
 import dev.platter.core.ForwardingDevice;
 import dev.platter.nbd.protocol.ChunkTypes;
 import dev.platter.nbd.protocol.CommandFlags;
@@ -16,6 +16,7 @@ import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.ReplyHeader.Form;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -55,8 +56,10 @@ class ExtendedHeadersTest {
     @BeforeEach
     void start() throws IOException {
         server = NbdServer.builder()
-                .bind(new InetSocketAddress("127.0.0.1", 0))
-                .export(Export.named("").allocationDepth().of(new Huge(BlockDevices.ofBytes("huge", ByteBuffer.allocate(8192)))))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .export(Export.named("")
+                        .allocationDepth()
+                        .of(new Huge(BlockDevices.ofBytes("huge", ByteBuffer.allocate(8192)))))
                 .extendedHeaders()
                 .start();
         client = RawClient.greet(server);
@@ -91,7 +94,9 @@ class ExtendedHeadersTest {
         assertThat(client.reply().header().type()).isEqualTo(ChunkTypes.NONE);
         client.request(true, CommandFlags.PAYLOAD_LEN, Commands.TRIM, 2, 0, 512);
         client.send(ByteBuffer.allocate(512));
-        assertThat(error(client.reply())).as("a payload where none belongs is taken").isEqualTo(22);
+        assertThat(error(client.reply()))
+                .as("a payload where none belongs is taken")
+                .isEqualTo(22);
         client.request(true, 0, Commands.FLUSH, 3, 0, 0);
         assertThat(client.reply().header().type()).isEqualTo(ChunkTypes.NONE);
     }

@@ -15,6 +15,7 @@ import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.TransmissionFlags;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -34,7 +35,7 @@ class HandshakeTest {
     @BeforeEach
     void start() throws IOException {
         server = NbdServer.builder()
-                .bind(new InetSocketAddress("127.0.0.1", 0))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .export(Export.named("").of(BlockDevices.ofBytes("default", ByteBuffer.allocateDirect(1 << 20))))
                 .export(Export.named("disk").description("a disk").readOnly().openedBy(() -> {
                     opened.incrementAndGet();
@@ -89,6 +90,25 @@ class HandshakeTest {
         assertThat(infos.get(1)).isEqualTo(new ExportInfo.Description("a disk"));
         assertThat(TransmissionFlags.describe(((ExportInfo.Export) infos.get(3)).flags()))
                 .isEqualTo("readonly flush fua multi cache");
+    }
+
+    @Test
+    void one_connection_is_not_told_that_there_may_be_several() throws IOException {
+        Export.Builder forOne = Export.named("one").maximumClients(1);
+        server.add(forOne.of(BlockDevices.ofBytes("one", ByteBuffer.allocateDirect(512))));
+        List<ExportInfo> infos = infos(client.option(Options.INFO, new ExportQuery("one").bytes()));
+        assertThat(((ExportInfo.Export) infos.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN)
+                .isZero();
+        try (NbdServer single = NbdServer.builder()
+                        .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                        .export(Export.named("").of(BlockDevices.ofBytes("all", ByteBuffer.allocateDirect(512))))
+                        .limits(ServerLimits.defaults().withConnections(1))
+                        .start();
+                RawClient other = RawClient.greet(single)) {
+            List<ExportInfo> answer = infos(other.option(Options.INFO, new ExportQuery("").bytes()));
+            assertThat(((ExportInfo.Export) answer.get(1)).flags() & TransmissionFlags.CAN_MULTI_CONN)
+                    .isZero();
+        }
     }
 
     @Test
@@ -241,8 +261,7 @@ class HandshakeTest {
     }
 
     private List<String> contexts(int option, String... queries) throws IOException {
-        List<RawClient.OptionReply> replies =
-                client.option(option, new MetaContextQuery("", List.of(queries)).bytes());
+        List<RawClient.OptionReply> replies = client.option(option, new MetaContextQuery("", List.of(queries)).bytes());
         List<String> names = new ArrayList<>();
         for (RawClient.OptionReply reply : replies) {
             if (reply.reply() == OptionReplies.META_CONTEXT) {

@@ -12,6 +12,7 @@ import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.RequestHeader;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -31,6 +32,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class HostileClientTest {
     private final ByteBuffer bytes = ByteBuffer.wrap(TestBytes.of(0, 1 << 20));
     private final BlockingQueue<String> endings = new LinkedBlockingQueue<>();
+
+    @SuppressWarnings("NullAway.Init") // each test starts its own
     private NbdServer server;
 
     @AfterEach
@@ -40,7 +43,7 @@ class HostileClientTest {
 
     private void start(ServerLimits limits) throws IOException {
         server = NbdServer.builder()
-                .bind(new InetSocketAddress("127.0.0.1", 0))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .export(Export.named("").of(BlockDevices.ofBytes("disk", bytes)))
                 .limits(limits)
                 .listener(new ServerListener() {
@@ -212,9 +215,7 @@ class HostileClientTest {
             try (RawClient client = RawClient.greet(server)) {
                 client.ask(Options.GO, new ExportQuery("").bytes());
                 ByteBuffer out = ByteBuffer.allocate(28 + 512);
-                new RequestHeader()
-                        .set(0, Commands.WRITE, 1, 0, 512)
-                        .put(out, false);
+                new RequestHeader().set(0, Commands.WRITE, 1, 0, 512).put(out, false);
                 client.send(out.clear().limit(cut));
             }
             assertThat(ending()).isNotNull();
@@ -263,7 +264,9 @@ class HostileClientTest {
         start(ServerLimits.defaults());
         try (RawClient client = RawClient.connect(server.addresses().get(0))) {
             client.take(18);
-            client.send(ByteBuffer.allocate(4).putInt(HandshakeFlags.FIXED_NEWSTYLE | 1 << 30).flip());
+            client.send(ByteBuffer.allocate(4)
+                    .putInt(HandshakeFlags.FIXED_NEWSTYLE | 1 << 30)
+                    .flip());
             assertThat(client.isHungUp()).isTrue();
         }
         assertThat(ending()).contains("were not offered");

@@ -9,6 +9,7 @@ import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.Options;
 import java.io.IOException;
 import java.net.BindException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -39,8 +40,10 @@ class ListeningTest {
     @Test
     void a_unix_socket_is_the_users_alone_and_is_removed_at_the_end() throws IOException {
         Path socket = folder.resolve("nbd.sock");
-        try (NbdServer server = builder().bind(UnixDomainSocketAddress.of(socket)).start()) {
-            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket))).isEqualTo("rw-------");
+        try (NbdServer server =
+                builder().bind(UnixDomainSocketAddress.of(socket)).start()) {
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
+                    .isEqualTo("rw-------");
             requireServing(server);
         }
         try (Stream<Path> left = Files.list(folder)) {
@@ -55,7 +58,8 @@ class ListeningTest {
                 .bind(UnixDomainSocketAddress.of(socket))
                 .close();
         assertThat(socket).exists();
-        try (NbdServer server = builder().bind(UnixDomainSocketAddress.of(socket)).start()) {
+        try (NbdServer server =
+                builder().bind(UnixDomainSocketAddress.of(socket)).start()) {
             requireServing(server);
         }
     }
@@ -74,14 +78,17 @@ class ListeningTest {
     @Test
     void a_file_that_is_no_socket_stays() throws IOException {
         Path file = Files.writeString(folder.resolve("precious"), "data");
-        assertThatThrownBy(() -> builder().bind(UnixDomainSocketAddress.of(file)).start())
+        assertThatThrownBy(
+                        () -> builder().bind(UnixDomainSocketAddress.of(file)).start())
                 .hasMessage(file + ": exists, and is no socket");
         assertThat(file).hasContent("data");
     }
 
     @Test
     void a_port_that_is_taken_is_named() throws IOException {
-        try (NbdServer first = builder().bind(new InetSocketAddress("127.0.0.1", 0)).start()) {
+        try (NbdServer first = builder()
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .start()) {
             assertThatThrownBy(() -> builder().bind(first.addresses().get(0)).start())
                     .isInstanceOf(BindException.class)
                     .hasMessageContaining("127.0.0.1:");
@@ -90,7 +97,8 @@ class ListeningTest {
 
     @Test
     void a_socket_that_listens_already_can_be_handed_over() throws IOException {
-        ServerSocketChannel socket = ServerSocketChannel.open().bind(new InetSocketAddress("127.0.0.1", 0));
+        ServerSocketChannel socket =
+                ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
         try (NbdServer server = builder().accept(socket).start()) {
             requireServing(server);
         }
@@ -100,7 +108,7 @@ class ListeningTest {
     @Test
     void several_addresses_serve_the_same_exports() throws IOException {
         try (NbdServer server = builder()
-                .bind(new InetSocketAddress("127.0.0.1", 0))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .bind(UnixDomainSocketAddress.of(folder.resolve("s")))
                 .start()) {
             assertThat(server.addresses()).hasSize(2);

@@ -13,6 +13,7 @@ import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.ReplyHeader.Form;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.util.HashSet;
@@ -67,7 +68,7 @@ class SlowReadsTest {
     @BeforeEach
     void start() throws IOException {
         server = NbdServer.builder()
-                .bind(new InetSocketAddress("127.0.0.1", 0))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .export(Export.named("").readOnly().of(new Slow(BlockDevices.ofBytes("slow", bytes))))
                 .start();
         client = RawClient.greet(server);

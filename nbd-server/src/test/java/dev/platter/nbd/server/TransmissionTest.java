@@ -20,6 +20,7 @@ import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.ReplyHeader.Form;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -85,7 +86,7 @@ class TransmissionTest {
     @BeforeEach
     void start() throws IOException {
         server = NbdServer.builder()
-                .bind(new InetSocketAddress("127.0.0.1", 0))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .export(Export.named("").of(device))
                 .export(Export.named("read-only").readOnly().of(device))
                 .start();
@@ -191,7 +192,8 @@ class TransmissionTest {
     @Test
     void every_command_may_ask_for_durability() throws IOException {
         go(false);
-        for (int type : new int[] {Commands.READ, Commands.FLUSH, Commands.TRIM, Commands.CACHE, Commands.WRITE_ZEROES}) {
+        for (int type :
+                new int[] {Commands.READ, Commands.FLUSH, Commands.TRIM, Commands.CACHE, Commands.WRITE_ZEROES}) {
             device.calls.clear();
             client.request(CommandFlags.FUA, type, 1, 0, type == Commands.FLUSH ? 0 : 512);
             assertThat(simpleError()).as(Commands.name(type)).isZero();
@@ -212,7 +214,8 @@ class TransmissionTest {
         client.request(CommandFlags.FAST_ZERO | CommandFlags.NO_HOLE, Commands.WRITE_ZEROES, 3, 0, 4096);
         assertThat(simpleError()).isEqualTo(95);
         assertThat(device.calls)
-                .containsExactly("zeroes 0 4096 KEEP_ALLOCATION", "zeroes 0 4096 FAST_UNMAP", "zeroes 0 4096 FAST_KEEP");
+                .containsExactly(
+                        "zeroes 0 4096 KEEP_ALLOCATION", "zeroes 0 4096 FAST_UNMAP", "zeroes 0 4096 FAST_KEEP");
     }
 
     @Test
@@ -307,8 +310,7 @@ class TransmissionTest {
         device.failsFrom = 300_000;
         client.request(0, Commands.READ, 1, 0, 1 << 20);
         assertThat(client.reply().header().error()).isZero();
-        assertThatThrownBy(() -> client.take(1 << 20))
-                .isInstanceOf(IOException.class);
+        assertThatThrownBy(() -> client.take(1 << 20)).isInstanceOf(IOException.class);
     }
 
     @Test
