@@ -11,6 +11,7 @@ import dev.platter.nbd.protocol.ProtocolException;
 import dev.platter.nbd.protocol.ReplyHeader;
 import dev.platter.nbd.protocol.RequestHeader;
 import java.io.Closeable;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
@@ -207,8 +208,7 @@ final class Connection implements Closeable {
             throw new ConnectionLostException(reasonNotToSend(), false);
         }
         long cookie = slots.cookie(request);
-        long deadline = timeoutNanos == 0 ? 0 : System.nanoTime() + timeoutNanos;
-        request.begin(cookie, flags, type, offset, length, data, status, end, deadline);
+        request.begin(cookie, flags, type, offset, length, data, status, end);
         return cookie;
     }
 
@@ -244,12 +244,13 @@ final class Connection implements Closeable {
         try {
             if (ending.get() == null) {
                 begun = true;
+                request.expectBy(timeoutNanos == 0 ? 0 : System.nanoTime() + timeoutNanos);
                 int sentFlags = extended && payload != null ? flags | CommandFlags.PAYLOAD_LEN : flags;
                 header.set(sentFlags, type, cookie, offset, length).put(out.clear(), extended);
                 sendAll(payload);
             }
         } catch (IOException e) {
-            end(lost("sending failed: " + e.getMessage(), e));
+            end(lost(e));
         } finally {
             sending.unlock();
         }
@@ -358,18 +359,16 @@ final class Connection implements Closeable {
 
     /** Ends the connection because of what the reader met, and all requests. */
     void readerEnds(IOException failure) {
-        end(
-                failure instanceof ProtocolException
-                        ? broken(failure)
-                        : lost(String.valueOf(failure.getMessage()), failure));
+        end(failure instanceof ProtocolException ? broken(failure) : lost(failure));
         ended = true;
         for (Request request : slots.all()) {
             loseAndGive(request);
         }
     }
 
-    private BlockIOException lost(String why, IOException cause) {
-        return new BlockIOException(BlockIOException.Kind.IO, description + ": " + why, cause);
+    private BlockIOException lost(IOException cause) {
+        String lost = cause instanceof EOFException ? "" : "the connection is lost: ";
+        return new BlockIOException(BlockIOException.Kind.IO, description + ": " + lost + cause.getMessage(), cause);
     }
 
     private ProtocolException broken(IOException cause) {

@@ -5,30 +5,53 @@ import java.io.IOException;
 import java.nio.channels.Channel;
 import java.time.Duration;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** Closes a channel when something on it is not over in time, so that whoever waits for it goes on. */
 final class Deadline implements AutoCloseable {
+    private enum State {
+        RUNNING,
+        OVER,
+        PASSED
+    }
+
     private final Duration limit;
+    private final AtomicReference<State> state = new AtomicReference<>(State.RUNNING);
     private final @Nullable Future<?> task;
-    private volatile boolean passed;
 
     /** Begins; a limit of zero never passes. */
     Deadline(Duration limit, Channel channel) {
         this.limit = limit;
-        this.task = limit.isZero()
-                ? null
-                : Watchdog.after(limit, () -> {
-                    passed = true;
-                    Channels.closeQuietly(channel);
-                });
+        this.task = limit.isZero() ? null : Watchdog.after(limit, () -> pass(channel));
+    }
+
+    private void pass(Channel channel) {
+        if (state.compareAndSet(State.RUNNING, State.PASSED)) {
+            Channels.closeQuietly(channel);
+        }
+    }
+
+    /**
+     * Says that it is over: from now on the channel stays open.
+     *
+     * @param what what was done, for the message
+     * @throws BlockIOException if it was over too late
+     */
+    void meet(String what) throws BlockIOException {
+        close();
+        if (state.get() == State.PASSED) {
+            throw tooLate(what, null);
+        }
     }
 
     /** Returns what to throw for a failure: that it took too long, if that is why the channel failed. */
     IOException explain(String what, IOException failure) {
-        return passed
-                ? new BlockIOException(BlockIOException.Kind.TIMEOUT, what + ": not done after " + text(limit), failure)
-                : failure;
+        return state.get() == State.PASSED ? tooLate(what, failure) : failure;
+    }
+
+    private BlockIOException tooLate(String what, @Nullable IOException failure) {
+        return new BlockIOException(BlockIOException.Kind.TIMEOUT, what + ": not done after " + text(limit), failure);
     }
 
     /** Returns a duration in words. */
@@ -39,7 +62,7 @@ final class Deadline implements AutoCloseable {
 
     @Override
     public void close() {
-        if (task != null) {
+        if (state.compareAndSet(State.RUNNING, State.OVER) && task != null) {
             task.cancel(false);
         }
     }

@@ -4,7 +4,6 @@ import dev.platter.core.BlockIOException;
 import dev.platter.core.Printable;
 import dev.platter.nbd.client.NbdProtocol.Style;
 import dev.platter.nbd.client.OptionExchange.Refusal;
-import dev.platter.nbd.protocol.BlockSizes;
 import dev.platter.nbd.protocol.ExportInfo;
 import dev.platter.nbd.protocol.ExportQuery;
 import dev.platter.nbd.protocol.HandshakeFlags;
@@ -17,7 +16,6 @@ import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.ProtocolException;
 import dev.platter.nbd.protocol.ReplyHeader.Form;
-import dev.platter.nbd.protocol.TransmissionFlags;
 import dev.platter.nbd.protocol.WireText;
 import dev.platter.nbd.tls.PeerIdentity;
 import dev.platter.nbd.tls.TlsChannel;
@@ -56,6 +54,7 @@ final class Handshake {
     private WireInput input;
     private OptionExchange exchange;
 
+    private boolean greeted;
     private Style style = Style.NEWSTYLE;
     private boolean noZeroes;
     private boolean tls;
@@ -107,7 +106,7 @@ final class Handshake {
         return within(() -> {
             greet();
             NbdListing listing = style == Style.OLDSTYLE ? oldstyleListing() : newstyleListing();
-            raw.close();
+            Channels.closeQuietly(raw);
             return listing;
         });
     }
@@ -116,31 +115,33 @@ final class Handshake {
     NbdListing describe(String export) throws IOException {
         return within(() -> {
             greet();
-            if (style == Style.OLDSTYLE) {
-                return oldstyleListing();
-            }
-            requireFixed("to ask about an export");
-            agreeOnReplies();
-            NbdServerExport described = described(new ListedExport(export, ""));
-            abort();
-            return new NbdListing(protocol(), List.of(described));
+            NbdListing listing = style == Style.OLDSTYLE ? oldstyleListing() : newstyleDescription(export);
+            Channels.closeQuietly(raw);
+            return listing;
         });
     }
 
     private <T> T within(Step<T> steps) throws IOException {
         try (Deadline deadline = new Deadline(options.handshakeTimeout(), raw)) {
             try {
-                return steps.run();
+                T result = steps.run();
+                deadline.meet(where());
+                return result;
             } catch (IOException e) {
                 // With TLS, this tells the server why; without, it is the same as the next.
                 Channels.closeQuietly(channel);
                 Channels.closeQuietly(raw);
-                throw deadline.explain(requirements.description() + ": handshake, waiting for " + step, explain(e));
+                throw deadline.explain(where(), explain(e));
             } catch (RuntimeException e) {
                 Channels.closeQuietly(raw);
                 throw e;
             }
         }
+    }
+
+    private String where() {
+        String hint = greeted ? "" : " (some servers let clients wait while they have enough of them)";
+        return requirements.description() + ": handshake, waiting for " + step + hint;
     }
 
     private IOException explain(IOException failure) {
@@ -151,8 +152,9 @@ final class Handshake {
             exception.initCause(failure);
             return exception;
         }
+        // With TLS 1.3, a server refuses a client when the client has long been content.
+        String hint = tls ? "; it may want a certificate of the client, or another one" : "";
         if (failure instanceof EOFException) {
-            String hint = tls ? "; it may want a certificate of the client" : "";
             return new BlockIOException(
                     BlockIOException.Kind.IO,
                     description + ": " + failure.getMessage() + ", where " + step + " was due" + hint,
@@ -161,14 +163,12 @@ final class Handshake {
         boolean known = failure instanceof BlockIOException || failure instanceof OptionRefusedException;
         return known || failure instanceof ClosedByInterruptException
                 ? failure
-                : new BlockIOException(
-                        BlockIOException.Kind.IO,
-                        description + ": handshake, waiting for " + step + ": " + failure.getMessage(),
-                        failure);
+                : new BlockIOException(BlockIOException.Kind.IO, where() + ": " + failure.getMessage() + hint, failure);
     }
 
     private void greet() throws IOException {
         ByteBuffer greeting = input.awaitMessage(16);
+        greeted = true;
         long magic = greeting.getLong();
         if (magic != Magic.NBD) {
             throw new ProtocolException(String.format("it begins with 0x%016x, so it is no NBD server", magic));
@@ -230,7 +230,7 @@ final class Handshake {
         agreeOnReplies();
         List<MetaContext> contexts = replies == Form.SIMPLE ? List.of() : agreeOnContexts(export);
         step = "its answer to GO";
-        Details details = new Details(export);
+        ExportReplies details = new ExportReplies(export);
         Refusal refusal = ask(Options.GO, details);
         if (refusal == null) {
             return new Negotiated(protocol(), details.details(names(contexts)), contexts);
@@ -269,11 +269,9 @@ final class Handshake {
     }
 
     private List<MetaContext> agreeOnContexts(String export) throws IOException {
-        Set<String> wanted = new LinkedHashSet<>(options.contexts());
-        if (options.allContexts()) {
-            wanted.addAll(listContexts(export));
-        }
-        List<String> asked = wanted.stream().limit(Negotiated.MOST_CONTEXTS).toList();
+        List<String> wanted = options.contexts();
+        List<String> asked = (wanted == null ? listContexts(export) : wanted)
+                .stream().limit(Negotiated.MOST_CONTEXTS).toList();
         if (asked.isEmpty()) {
             return List.of();
         }
@@ -302,6 +300,10 @@ final class Handshake {
     }
 
     private List<String> listContexts(String export) throws IOException {
+        if (replies == Form.SIMPLE) {
+            // Some servers list them even so, but they cannot be used.
+            return List.of();
+        }
         step = "its answer to LIST_META_CONTEXT";
         Set<String> names = new LinkedHashSet<>();
         Refusal refusal = exchange.ask(
@@ -313,14 +315,10 @@ final class Handshake {
         return accepted(refusal) ? List.copyOf(names) : List.of();
     }
 
-    private @Nullable Refusal ask(int option, Details details) throws IOException {
-        ExportQuery query = new ExportQuery(details.asked, InfoTypes.NAME, InfoTypes.DESCRIPTION, InfoTypes.BLOCK_SIZE);
-        Refusal refusal =
-                exchange.ask(option, query.bytes(), OptionReplies.INFO, MOST_INFOS, data -> details.take(data));
-        if (refusal == null) {
-            details.requireWhole();
-        }
-        return refusal;
+    private @Nullable Refusal ask(int option, ExportReplies details) throws IOException {
+        ExportQuery query =
+                new ExportQuery(details.asked(), InfoTypes.NAME, InfoTypes.DESCRIPTION, InfoTypes.BLOCK_SIZE);
+        return exchange.ask(option, query.bytes(), OptionReplies.INFO, MOST_INFOS, details::take);
     }
 
     /** The only way to an export that a server without options, or without GO, knows; section "NBD_OPT_EXPORT_NAME". */
@@ -329,7 +327,7 @@ final class Handshake {
         exchange.send(Options.EXPORT_NAME, WireText.bytes(export));
         ByteBuffer answer = input.awaitMessage(10);
         long size = ExportInfo.size(answer.getLong());
-        int flags = requireFlags(Short.toUnsignedInt(answer.getShort()));
+        int flags = ExportReplies.requireFlags(Short.toUnsignedInt(answer.getShort()));
         if (!noZeroes) {
             input.skip(ZEROES);
         }
@@ -354,7 +352,7 @@ final class Handshake {
         }
         ByteBuffer answer = input.await(12);
         long size = ExportInfo.size(answer.getLong());
-        int flags = requireFlags(answer.getInt() & 0xffff);
+        int flags = ExportReplies.requireFlags(answer.getInt() & 0xffff);
         input.skip(ZEROES);
         oldstyleExport = new ExportDetails("", "", size, flags, null, List.of());
     }
@@ -404,9 +402,17 @@ final class Handshake {
         return new NbdListing(protocol(), exports);
     }
 
+    private NbdListing newstyleDescription(String export) throws IOException {
+        requireFixed("to ask about an export");
+        agreeOnReplies();
+        NbdServerExport described = described(new ListedExport(export, ""));
+        abort();
+        return new NbdListing(protocol(), List.of(described));
+    }
+
     private NbdServerExport described(ListedExport export) throws IOException {
         step = "its answer to INFO";
-        Details details = new Details(export.name());
+        ExportReplies details = new ExportReplies(export.name());
         Refusal refusal = ask(Options.INFO, details);
         if (refusal != null) {
             String why = OptionReplies.describe(refusal.reply())
@@ -418,10 +424,14 @@ final class Handshake {
         return new NbdServerExport(export.name(), description, known, null);
     }
 
-    /** Says that nothing more will be asked. Nobody waits for the answer. */
-    private void abort() throws IOException {
-        exchange.send(Options.ABORT, new byte[0]);
-        channel.close();
+    /** Says that nothing more will be asked. Nobody waits for the answer, nor minds if the server is gone already. */
+    private void abort() {
+        try {
+            exchange.send(Options.ABORT, new byte[0]);
+            channel.close();
+        } catch (IOException e) {
+            System.getLogger(Handshake.class.getName()).log(System.Logger.Level.DEBUG, "saying goodbye", e);
+        }
     }
 
     private NbdProtocol protocol() {
@@ -430,64 +440,5 @@ final class Handshake {
 
     private static List<String> names(List<MetaContext> contexts) {
         return contexts.stream().map(MetaContext::name).toList();
-    }
-
-    private static int requireFlags(int flags) throws ProtocolException {
-        if ((flags & TransmissionFlags.HAS_FLAGS) == 0) {
-            throw new ProtocolException(
-                    String.format("the transmission flags 0x%04x lack the bit that is always set", flags));
-        }
-        return flags;
-    }
-
-    /** What a server says of one export, piece by piece. */
-    private static final class Details {
-        private final String asked;
-        private ExportInfo.@Nullable Export export;
-        private @Nullable BlockSizes sizes;
-        private @Nullable String name;
-        private String description = "";
-
-        Details(String asked) {
-            this.asked = asked;
-        }
-
-        void take(ByteBuffer data) throws ProtocolException {
-            ExportInfo info = ExportInfo.take(data);
-            if (info instanceof ExportInfo.Export facts) {
-                requireFirst(export == null, "size and flags");
-                requireFlags(facts.flags());
-                export = facts;
-            } else if (info instanceof ExportInfo.Sizes stated) {
-                requireFirst(sizes == null, "block sizes");
-                sizes = stated.sizes();
-            } else if (info instanceof ExportInfo.Name canonical) {
-                name = canonical.name();
-            } else if (info instanceof ExportInfo.Description text) {
-                description = text.text();
-            }
-        }
-
-        private void requireFirst(boolean first, String what) throws ProtocolException {
-            if (!first) {
-                throw new ProtocolException(what + " of the export " + Printable.quote(asked) + " come twice");
-            }
-        }
-
-        void requireWhole() throws ProtocolException {
-            if (export == null) {
-                throw new ProtocolException("size and flags of the export " + Printable.quote(asked) + " are missing");
-            }
-        }
-
-        ExportDetails details(List<String> contexts) throws ProtocolException {
-            requireWhole();
-            ExportInfo.Export facts = export;
-            if (facts == null) {
-                throw new IllegalStateException("no size and flags");
-            }
-            return new ExportDetails(
-                    name == null ? asked : name, description, facts.size(), facts.flags(), sizes, contexts);
-        }
     }
 }

@@ -76,35 +76,41 @@ public final class NbdClient {
         return new ServerConnector(uri, options).handshake().list();
     }
 
-    /** Asks what the export is that the address names, without opening it. */
+    /**
+     * Asks what the export is that the address names, without opening it. One that the server does not want to tell about is
+     * there with the {@linkplain NbdServerExport#problem reason}.
+     */
     public NbdListing describe() throws IOException {
         return new ServerConnector(uri, options).handshake().describe(uri.export());
     }
 
     /**
-     * Opens an export by a channel that is connected to a server already: a tunnel, a socket that was handed over, a test.
-     * The channel belongs to the export from then on, and is closed if this throws.
+     * Opens an export by a channel that leads to a server already: a tunnel, a socket that was handed over, a test. The
+     * channel belongs to the export from then on, and is closed if this throws.
      *
      * <p>Its reads and writes must block, may be called by two threads at the same time, and end when it is closed. A {@link
      * java.nio.channels.SocketChannel} is put into the mode that it needs. Another channel that is interruptible is closed,
      * for all, by an interrupt of a thread that is sending.
      *
+     * @param uri which export, and whether by TLS; its host is what a certificate has to name, and is not looked for
+     */
+    public static NbdExport attach(ByteChannel channel, NbdUri uri, NbdClientOptions options) throws IOException {
+        ServerConnector server = new ServerConnector(uri, options);
+        return attach(channel, server.description(), options, server::connect);
+    }
+
+    /**
+     * Opens an export by a channel that leads to a server already, without TLS; see above.
+     *
      * @param export name of the export
      */
     public static NbdExport attach(ByteChannel channel, String export, NbdClientOptions options) throws IOException {
-        ByteChannel raw = steady(channel);
         String description = describe(export);
-        return NbdExport.open(
-                new Once(description) {
-                    @Override
-                    Connection make() throws IOException {
-                        Handshake handshake = new Handshake(raw, new Requirements(description, null), options);
-                        Negotiated negotiated = handshake.open(export);
-                        return new Connection(
-                                description, raw, handshake.channel(), handshake.input(), negotiated, options);
-                    }
-                },
-                options);
+        return attach(channel, description, options, raw -> {
+            Handshake handshake = new Handshake(raw, new Requirements(description, null), options);
+            Negotiated negotiated = handshake.open(export);
+            return new Connection(description, raw, handshake.channel(), handshake.input(), negotiated, options);
+        });
     }
 
     /**
@@ -115,23 +121,28 @@ public final class NbdClient {
      */
     public static NbdExport attach(ByteChannel channel, Negotiated negotiated, NbdClientOptions options)
             throws IOException {
-        ByteChannel raw = steady(channel);
         String description = describe(negotiated.details().name());
-        return NbdExport.open(
-                new Once(description) {
-                    @Override
-                    Connection make() {
-                        return new Connection(description, raw, raw, new WireInput(raw), negotiated, options);
-                    }
-                },
-                options);
+        return attach(
+                channel,
+                description,
+                options,
+                raw -> new Connection(description, raw, raw, new WireInput(raw), negotiated, options));
     }
 
-    private static ByteChannel steady(ByteChannel channel) throws IOException {
+    /** Makes a connection of a channel. */
+    @FunctionalInterface
+    private interface Making {
+        Connection make(ByteChannel raw) throws IOException;
+    }
+
+    private static NbdExport attach(ByteChannel channel, String description, NbdClientOptions options, Making making)
+            throws IOException {
+        ByteChannel raw = channel;
         try {
-            return Channels.steady(channel);
+            raw = Channels.steady(channel);
+            return NbdExport.open(new Once(description, making.make(raw)), options);
         } catch (IOException | RuntimeException e) {
-            channel.close();
+            raw.close();
             throw e;
         }
     }
@@ -140,24 +151,11 @@ public final class NbdClient {
         return export.isEmpty() ? "NBD export" : "NBD export " + Printable.quote(export);
     }
 
-    /** Connects by a channel that is there already, and cannot be had again. */
-    private abstract static class Once implements Connector {
-        private final String description;
-
-        Once(String description) {
-            this.description = description;
-        }
-
-        abstract Connection make() throws IOException;
-
+    /** A connection that is there already, and cannot be had again. */
+    private record Once(String description, Connection connection) implements Connector {
         @Override
-        public String description() {
-            return description;
-        }
-
-        @Override
-        public Connection connect() throws IOException {
-            return make();
+        public Connection connect() {
+            return connection;
         }
 
         @Override

@@ -1,6 +1,5 @@
 package dev.platter.nbd.client;
 
-import dev.platter.core.BlockStatusSource;
 import dev.platter.core.Warning;
 import dev.platter.nbd.tls.TlsCredentials;
 import java.time.Duration;
@@ -24,8 +23,7 @@ public final class NbdClientOptions {
     private final Duration handshakeTimeout;
     private final Duration requestTimeout;
     private final Duration reconnect;
-    private final List<String> contexts;
-    private final boolean allContexts;
+    private final @Nullable List<String> contexts;
     private final boolean oldstyle;
     private final boolean structuredReplies;
     private final boolean extendedHeaders;
@@ -42,7 +40,6 @@ public final class NbdClientOptions {
         requestTimeout = from.requestTimeout;
         reconnect = from.reconnect;
         contexts = from.contexts;
-        allContexts = from.allContexts;
         oldstyle = from.oldstyle;
         structuredReplies = from.structuredReplies;
         extendedHeaders = from.extendedHeaders;
@@ -96,14 +93,9 @@ public final class NbdClientOptions {
         return reconnect;
     }
 
-    /** Returns the metadata contexts that are asked for. */
-    public List<String> contexts() {
+    /** Returns the metadata contexts that are asked for, or null for all that the server has. */
+    public @Nullable List<String> contexts() {
         return contexts;
-    }
-
-    /** Returns whether all metadata contexts are asked for that the server has, besides {@link #contexts}. */
-    public boolean allContexts() {
-        return allContexts;
     }
 
     /** Returns whether servers are accepted that know the oldstyle handshake only. */
@@ -145,8 +137,7 @@ public final class NbdClientOptions {
         private Duration handshakeTimeout = Duration.ofSeconds(10);
         private Duration requestTimeout = Duration.ofSeconds(60);
         private Duration reconnect = Duration.ZERO;
-        private List<String> contexts = List.of(BlockStatusSource.BASE_ALLOCATION);
-        private boolean allContexts;
+        private @Nullable List<String> contexts;
         private boolean oldstyle;
         private boolean structuredReplies = true;
         private boolean extendedHeaders;
@@ -214,19 +205,16 @@ public final class NbdClientOptions {
             return this;
         }
 
-        /** Sets the metadata contexts to ask for, at most 64; {@code base:allocation} if not set. */
+        /**
+         * Sets the metadata contexts to ask for, at most 64; all that the server has, if not set. Each answer about one of
+         * them tells of all others too, so fewer are faster where there are many.
+         */
         public Builder contexts(List<String> names) {
             if (names.size() > Negotiated.MOST_CONTEXTS) {
                 throw new IllegalArgumentException(
                         "names: " + names.size() + " contexts are more than " + Negotiated.MOST_CONTEXTS);
             }
             contexts = List.copyOf(names);
-            return this;
-        }
-
-        /** Sets whether all metadata contexts are asked for that the server has, up to 64; false if not set. */
-        public Builder allContexts(boolean all) {
-            allContexts = all;
             return this;
         }
 

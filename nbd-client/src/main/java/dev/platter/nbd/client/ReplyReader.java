@@ -60,7 +60,8 @@ final class ReplyReader implements Runnable {
         header.take(input.await(ReplyHeader.bytes(magic)));
         Form form = header.form();
         if (form != agreed && (form != Form.SIMPLE || agreed == Form.EXTENDED)) {
-            throw new ProtocolException("a " + words(form) + " reply, where " + words(agreed) + " ones were agreed on");
+            throw new ProtocolException(
+                    "a reply in the " + words(form) + " form, where the " + words(agreed) + " one was agreed on");
         }
         Request request = slots.find(header.cookie());
         if (form == Form.SIMPLE) {

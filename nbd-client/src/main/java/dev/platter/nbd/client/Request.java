@@ -89,8 +89,7 @@ final class Request implements WireInput.Target {
             long length,
             @Nullable ByteBuffer data,
             @Nullable StatusReplies status,
-            @Nullable End end,
-            long deadline) {
+            @Nullable End end) {
         this.cookie = cookie;
         this.flags = flags;
         this.type = type;
@@ -107,9 +106,14 @@ final class Request implements WireInput.Target {
         this.errorChunks = 0;
         this.contentChunks = 0;
         this.lost = false;
-        this.deadline = deadline;
+        this.deadline = 0;
         coverage.clear();
         state = WAITING;
+    }
+
+    /** Sets when the reply has to be complete; 0 for no limit, as long as the request is not being sent. */
+    void expectBy(long nanoTime) {
+        deadline = nanoTime;
     }
 
     /** Waits until the reply is complete; returns whether it is, or the thread was interrupted and has left. */

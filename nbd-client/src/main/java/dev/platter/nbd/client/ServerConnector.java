@@ -45,7 +45,15 @@ final class ServerConnector implements Connector {
     @Override
     public Connection connect() throws IOException {
         Requirements requirements = requirements();
-        ByteChannel raw = socket();
+        return open(socket(), requirements);
+    }
+
+    /** Opens the export by a channel that leads to the server. */
+    Connection connect(ByteChannel raw) throws IOException {
+        return open(raw, requirements());
+    }
+
+    private Connection open(ByteChannel raw, Requirements requirements) throws IOException {
         Handshake handshake = new Handshake(raw, requirements, options);
         Negotiated negotiated = handshake.open(uri.export());
         return new Connection(description, raw, handshake.channel(), handshake.input(), negotiated, options);
@@ -165,6 +173,7 @@ final class ServerConnector implements Connector {
                     socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
                 }
                 socket.connect(address);
+                deadline.meet(description + ": connecting");
             } catch (IOException e) {
                 throw deadline.explain(description + ": connecting", notConnected(e));
             }

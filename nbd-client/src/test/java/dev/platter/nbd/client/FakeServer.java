@@ -224,6 +224,13 @@ final class FakeServer implements Closeable {
     }
 
     void agreeOnContexts() throws IOException {
+        expect(Options.LIST_META_CONTEXT);
+        reply(Options.LIST_META_CONTEXT, OptionReplies.META_CONTEXT, new MetaContext(0, "base:allocation").bytes());
+        ack(Options.LIST_META_CONTEXT);
+        setContexts();
+    }
+
+    void setContexts() throws IOException {
         expect(Options.SET_META_CONTEXT);
         reply(
                 Options.SET_META_CONTEXT,

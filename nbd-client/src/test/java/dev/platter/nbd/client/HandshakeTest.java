@@ -68,7 +68,7 @@ class HandshakeTest {
             assertThat(export.description()).isEqualTo("NBD export \"disk\"");
         }
         server.join();
-        assertThat(server.options).containsExactly("STRUCTURED_REPLY", "SET_META_CONTEXT", "GO");
+        assertThat(server.options).containsExactly("STRUCTURED_REPLY", "LIST_META_CONTEXT", "SET_META_CONTEXT", "GO");
         assertThat(server.log).containsExactly("READ of 8192 bytes at 12288", "DISC of 0 bytes at 0");
     }
 
@@ -297,7 +297,7 @@ class HandshakeTest {
     }
 
     @Test
-    void allContextsOfTheServerAreAskedForWhereThatIsWanted() throws Exception {
+    void contextsThatTheServerHasAreAskedForUpToALimit() throws Exception {
         FakeServer server = new FakeServer(s -> {
             s.greet();
             s.expect(Options.STRUCTURED_REPLY);
@@ -309,14 +309,13 @@ class HandshakeTest {
             }
             s.ack(Options.LIST_META_CONTEXT);
             MetaContextQuery query = MetaContextQuery.take(s.expect(Options.SET_META_CONTEXT));
-            assertThat(query.queries()).hasSize(64).contains("base:allocation", "x:0", "x:62");
+            assertThat(query.queries()).hasSize(64).contains("x:0", "x:63");
             s.ack(Options.SET_META_CONTEXT);
             s.go();
             s.next();
         });
-        NbdClientOptions options = NbdClientOptions.builder().allContexts(true).build();
 
-        NbdClient.attach(server.client, "", options).close();
+        NbdClient.attach(server.client, "", OPTIONS).close();
         server.join();
     }
 
@@ -328,6 +327,25 @@ class HandshakeTest {
             s.ack(Options.STRUCTURED_REPLY);
             s.expect(Options.SET_META_CONTEXT);
             s.refuse(Options.SET_META_CONTEXT, OptionReplies.ERR_POLICY, "");
+            s.go();
+        });
+        NbdClientOptions options =
+                NbdClientOptions.builder().contexts(List.of("a:1")).build();
+
+        try (NbdExport export = NbdClient.attach(server.client, "", options)) {
+            assertReads(export);
+        }
+        server.join();
+    }
+
+    @Test
+    void contextsThatCannotBeListedAreNotAskedFor() throws Exception {
+        FakeServer server = server(s -> {
+            s.greet();
+            s.expect(Options.STRUCTURED_REPLY);
+            s.ack(Options.STRUCTURED_REPLY);
+            s.expect(Options.LIST_META_CONTEXT);
+            s.refuse(Options.LIST_META_CONTEXT, OptionReplies.ERR_UNSUP, "");
             s.go();
         });
 

@@ -162,7 +162,7 @@ class HostileRepliesTest {
                     s.send(ByteBuffer.allocate(LENGTH));
                 }),
                 row("a simple error", "needs a structured one", (s, c) -> s.simple(5, c)),
-                row("an extended reply", "a extended reply", (s, c) -> {
+                row("an extended reply", "in the extended form", (s, c) -> {
                     ByteBuffer out = ByteBuffer.allocate(32);
                     ReplyHeader.putExtended(out, 1, NONE, c, OFFSET, 0);
                     s.send(out.flip());
@@ -319,7 +319,7 @@ class HostileRepliesTest {
         try (NbdExport export = NbdClient.attach(server.client, "", OPTIONS)) {
             assertThatThrownBy(() -> export.read(OFFSET, ByteBuffer.allocate(LENGTH)))
                     .isInstanceOf(ProtocolException.class)
-                    .hasMessageContaining("a structured reply");
+                    .hasMessageContaining("in the structured form");
         }
         server.join();
     }

@@ -50,6 +50,11 @@ final class MemoryChannel implements ByteChannel {
         }
     }
 
+    /** Sends the end; what the other side sends can still be read. */
+    void endOutput() {
+        out.end();
+    }
+
     @Override
     public boolean isOpen() {
         return !closed;
