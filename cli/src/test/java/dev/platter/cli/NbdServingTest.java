@@ -8,6 +8,7 @@ import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.TempImages;
 import dev.platter.testkit.ToolResult;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -88,7 +89,7 @@ final class NbdServingTest {
             greeting(second);
             try (SocketChannel third = connect(server)) {
                 assertThat(server.messages()).doesNotContain("client 3 connected");
-                first.close();
+                first.shutdownOutput();
 
                 assertThat(greeting(third)).isEqualTo(18);
             }
@@ -450,7 +451,8 @@ final class NbdServingTest {
     void takenPortIsSaidInTheWordsOfQemu() throws IOException {
         Path disk = TempImages.sparse(folder, "a.raw", MIB);
 
-        try (ServerSocketChannel taken = ServerSocketChannel.open().bind(new InetSocketAddress("127.0.0.1", 0))) {
+        try (ServerSocketChannel taken =
+                ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))) {
             int port = ((InetSocketAddress) taken.getLocalAddress()).getPort();
 
             assertThat(Cli.run("nbd", "-b", "127.0.0.1", "-p", port, "-f", "raw", disk)

@@ -53,8 +53,10 @@ final class NbdTlsTest {
             assertThat(clear.exit()).isEqualTo(1);
             assertThat(clear.stderr()).contains("server reported: Option 0x3 not permitted before TLS");
             assertThat(Cli.run("nbd", "-L", "-k", server.socket()).assertExit(1).err())
-                    .isEqualTo("platter nbd: TLS negotiation required before option 3 (list)\n"
-                            + "Did you forget a valid tls-creds?\n");
+                    .isEqualTo("""
+                            platter nbd: TLS negotiation required before option 3 (list)
+                            Did you forget a valid tls-creds?
+                            """);
         }
     }
 
