@@ -138,22 +138,27 @@ public final class InProcess {
     /** Wall and CPU nanoseconds, and bytes allocated, of opening an image and finding all that is in it. */
     private static void open(int rounds, Path image) throws IOException {
         int times = 500;
-        for (int round = -10; round < rounds; round++) {
+        WarmUp.with(() -> inspect(image, times));
+        for (int round = 0; round < rounds; round++) {
             long allocated = THREADS.getCurrentThreadAllocatedBytes();
             long cpu = THREADS.getCurrentThreadCpuTime();
             long wall = System.nanoTime();
-            for (int i = 0; i < times; i++) {
-                try (ImageInspector inspector = ImageInspector.open(image)) {
-                    inspector.partitions();
-                    inspector.volumeGroups();
-                    inspector.fileSystems();
-                }
-            }
+            inspect(image, times);
             print(
                     round,
                     (System.nanoTime() - wall) / (double) times,
                     (THREADS.getCurrentThreadCpuTime() - cpu) / (double) times,
                     (THREADS.getCurrentThreadAllocatedBytes() - allocated) / (double) times);
+        }
+    }
+
+    private static void inspect(Path image, int times) throws IOException {
+        for (int i = 0; i < times; i++) {
+            try (ImageInspector inspector = ImageInspector.open(image)) {
+                inspector.partitions();
+                inspector.volumeGroups();
+                inspector.fileSystems();
+            }
         }
     }
 

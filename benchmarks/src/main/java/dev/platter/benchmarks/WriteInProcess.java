@@ -4,6 +4,7 @@ import dev.platter.core.BlockDevice;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
 import dev.platter.core.Durability;
+import dev.platter.core.ImageInfo;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReferencePolicy;
 import dev.platter.qcow2.CreateOptions;
@@ -43,7 +44,7 @@ public final class WriteInProcess {
                         Integer.parseInt(args[4]),
                         Long.parseLong(args[5]),
                         Integer.parseInt(args[6]));
-                write(image, requests, rounds == 0 ? 0 : WARM_UPS);
+                write(image, requests, rounds > 0);
             }
             case "random-write" -> randomWrite(rounds, image, Path.of(args[3]));
             default -> throw new IllegalArgumentException("no measurement " + args[0]);
@@ -74,22 +75,28 @@ public final class WriteInProcess {
         }
     }
 
-    /** Wall and CPU seconds, of all threads, of writes to an image, once; warmed up on another one. */
-    private static void write(Path image, Requests requests, int warmUps) throws IOException {
+    /**
+     * Wall and CPU seconds, of all threads, of writes to an image, once; warmed up on other images over the same backing
+     * file, until the compilers have nothing left to do.
+     */
+    private static void write(Path image, Requests requests, boolean warm) throws IOException {
         OpenOptions options = OpenOptions.builder()
                 .format("qcow2")
                 .writable(true)
                 .references(ReferencePolicy.all())
                 .build();
         Path rehearsal = image.resolveSibling(image.getFileName() + ".warm-up");
-        Requests few = new Requests(
-                Math.min(requests.count, (64 << 20) / requests.size), requests.size, requests.step, requests.flush * 8);
-        for (int i = 0; i < warmUps; i++) {
-            Files.deleteIfExists(rehearsal);
-            Qcow2.create(rehearsal, CreateOptions.builder(1L << 30).build());
-            try (DiskImage disk = DiskImages.open(rehearsal, options)) {
-                few.to(disk);
-            }
+        Requests few =
+                new Requests(requests.size > 65536 ? 256 : 1024, requests.size, requests.step, requests.flush * 8);
+        CreateOptions like = like(image, 64L << 20, options);
+        if (warm) {
+            WarmUp.with(() -> {
+                Files.deleteIfExists(rehearsal);
+                Qcow2.create(rehearsal, like);
+                try (DiskImage disk = DiskImages.open(rehearsal, options)) {
+                    few.to(disk);
+                }
+            });
         }
         Files.deleteIfExists(rehearsal);
         try (DiskImage disk = DiskImages.open(image, options)) {
@@ -97,6 +104,18 @@ public final class WriteInProcess {
             long wall = System.nanoTime();
             requests.to(disk);
             InProcess.print(0, (System.nanoTime() - wall) / 1e9, (PROCESS.getProcessCpuTime() - cpu) / 1e9);
+        }
+    }
+
+    private static CreateOptions like(Path image, long size, OpenOptions writable) throws IOException {
+        OpenOptions readOnly = writable.toBuilder().writable(false).build();
+        try (DiskImage disk = DiskImages.open(image, readOnly)) {
+            ImageInfo info = disk.info();
+            CreateOptions.Builder options = CreateOptions.builder(size);
+            if (info.backingFilename() != null && info.backingFormat() != null) {
+                options.backing(info.backingFilename(), info.backingFormat());
+            }
+            return options.build();
         }
     }
 

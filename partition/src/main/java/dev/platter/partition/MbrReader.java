@@ -5,6 +5,7 @@ import dev.platter.core.Limits;
 import dev.platter.partition.Partition.Role;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -13,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * are in logical sectors, whatever their size.
  */
 final class MbrReader {
+    /** A disk with many partitions would feel {@link String#format}. */
+    private static final HexFormat HEX = HexFormat.of();
+
     private final BlockDevice disk;
     private final Sectors sectors;
     private final Limits limits;
@@ -46,12 +50,7 @@ final class MbrReader {
         addLogical();
         PartitionChecks.check(partitions, disk.size(), findings);
         return new PartitionTable(
-                "dos",
-                String.format("0x%08x", mbr.diskId()),
-                sectors.sectorSize(),
-                false,
-                partitions,
-                findings.toList());
+                "dos", "0x" + diskId(mbr), sectors.sectorSize(), false, partitions, findings.toList());
     }
 
     private void addLogical() throws IOException {
@@ -82,7 +81,7 @@ final class MbrReader {
                 number,
                 start * sectors.sectorSize(),
                 entry.count() * sectors.sectorSize(),
-                String.format("0x%02x", entry.type()),
+                "0x" + HEX.toHexDigits((byte) entry.type()),
                 MbrTypes.nameOf(entry.type()),
                 null,
                 uuid(number),
@@ -93,6 +92,10 @@ final class MbrReader {
     }
 
     private @Nullable String uuid(int number) {
-        return mbr.diskId() == 0 ? null : String.format("%08x-%02x", mbr.diskId(), number);
+        return mbr.diskId() == 0 ? null : diskId(mbr) + (number < 0x10 ? "-0" : "-") + Integer.toHexString(number);
+    }
+
+    private static String diskId(Mbr mbr) {
+        return HEX.toHexDigits(mbr.diskId(), 8);
     }
 }

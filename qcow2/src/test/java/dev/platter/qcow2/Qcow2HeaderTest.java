@@ -185,6 +185,45 @@ final class Qcow2HeaderTest {
         }
     }
 
+    static Stream<Arguments> borders() {
+        byte[] longest = "b".repeat(1023).getBytes(StandardCharsets.US_ASCII);
+        return Stream.of(
+                Arguments.of("header without what came later", change(h -> h.putInt(100, 104))),
+                Arguments.of("header as long as the cluster", change(h -> h.putInt(100, 4096))),
+                Arguments.of("largest L1 table", change(h -> h.putInt(36, 4 << 20))),
+                Arguments.of("zstd", change(h -> h.putLong(72, 8).put(104, (byte) 1))),
+                Arguments.of("widest refcounts", change(h -> h.putInt(96, 6))),
+                Arguments.of(
+                        "longest name",
+                        change(h -> h.putLong(8, 200).putInt(16, 1023).put(200, longest))),
+                Arguments.of(
+                        "name up to the end of the cluster",
+                        change(h -> h.putLong(8, 4000).putInt(16, 96).put(4000, longest, 0, 96))),
+                Arguments.of("place of a name that is empty", change(h -> h.putLong(8, 4096))));
+    }
+
+    private static Consumer<ByteBuffer> change(Consumer<ByteBuffer> change) {
+        return change;
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("borders")
+    void valuesAtTheBordersAreFine(String name, Consumer<ByteBuffer> change) throws IOException {
+        byte[] file = image();
+
+        change.accept(ByteBuffer.wrap(file));
+
+        assertThat(Qcow2Header.read(Qcow2Builder.storage(file)).warnings()).isEmpty();
+    }
+
+    @Test
+    void largestRefcountTableIsFine() throws IOException {
+        byte[] file = image();
+        ByteBuffer.wrap(file).putInt(56, (8 << 20) / 4096);
+
+        assertThat(Qcow2Header.read(Qcow2Builder.storage(file)).warnings()).isEmpty();
+    }
+
     @Test
     void refcountTableThatCannotBeIsWarningOnly() throws IOException {
         byte[] file = image();
