@@ -1,0 +1,65 @@
+package dev.platter.benchmarks;
+
+import dev.platter.core.Copier;
+import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImages;
+import dev.platter.core.OpenOptions;
+import dev.platter.nbd.client.NbdClient;
+import dev.platter.nbd.client.NbdClientOptions;
+import dev.platter.nbd.client.NbdExport;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.RandomAccessFile;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/** Copies an export to a new file as often as {@code dev/bench} asks, so that the peer can have its turn in between. */
+public final class NbdInProcess {
+    private static final int CONNECTIONS = 4;
+    private static final int READERS = 4;
+    private static final int ZERO_BLOCK = 4096;
+    private static final com.sun.management.OperatingSystemMXBean PROCESS =
+            (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+
+    private NbdInProcess() {}
+
+    /**
+     * Copies once for each line of standard input, and prints the wall and CPU seconds, of all threads.
+     *
+     * @param args the address of the export, and the file, which is made
+     */
+    public static void main(String[] args) throws IOException {
+        BufferedReader turns = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+        while (turns.readLine() != null) {
+            long cpu = PROCESS.getProcessCpuTime();
+            long wall = System.nanoTime();
+            copy(args[0], Path.of(args[1]));
+            InProcess.print(0, (System.nanoTime() - wall) / 1e9, (PROCESS.getProcessCpuTime() - cpu) / 1e9);
+        }
+    }
+
+    /** As {@code nbdcopy} does: over four connections, without a flush, leaving out blocks of 4 KiB that are zero. */
+    private static void copy(String address, Path target) throws IOException {
+        NbdClientOptions client =
+                NbdClientOptions.builder().connections(CONNECTIONS).build();
+        OpenOptions raw = OpenOptions.builder()
+                .format("raw")
+                .writable(true)
+                .flushes(false)
+                .build();
+        try (NbdExport export = NbdClient.to(address).with(client).open()) {
+            try (RandomAccessFile file = new RandomAccessFile(target.toFile(), "rw")) {
+                file.setLength(export.size());
+            }
+            try (DiskImage file = DiskImages.open(target, raw)) {
+                Copier.of(export)
+                        .threads(READERS)
+                        .zeroBlock(ZERO_BLOCK)
+                        .targetIsZeroed(true)
+                        .to(file);
+            }
+        }
+    }
+}
