@@ -50,7 +50,7 @@ final class AmendCommand implements Command {
             throw new UsageException("-o OPTIONS is needed: platter amend -o compat=1.1 guest.qcow2");
         }
         AmendOptions to = asked.toAmendment();
-        Path file = arguments.images().get(0);
+        Path file = arguments.file();
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
         try (DiskImage image = DiskImages.open(file, options)) {
             ImageInfo info = image.info();

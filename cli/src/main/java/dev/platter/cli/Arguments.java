@@ -70,13 +70,34 @@ final class Arguments {
         return parsed.matchedPositionalValue(0, List.of());
     }
 
-    /** Returns the images. */
-    List<Path> images() {
-        List<Path> paths = new ArrayList<>();
+    /** Returns the images that are read. */
+    List<ImageName> images() {
+        List<ImageName> names = new ArrayList<>();
         for (String name : parameters()) {
-            paths.add(path(name));
+            names.add(new ImageName(name));
         }
-        return paths;
+        return names;
+    }
+
+    /**
+     * Returns the image that is changed.
+     *
+     * @throws UsageException if it is no file
+     */
+    Path file() {
+        return file(parameters().get(0));
+    }
+
+    /**
+     * Returns a file that is made or changed.
+     *
+     * @throws UsageException if {@code name} is the address of an export
+     */
+    static Path file(String name) {
+        if (NbdAddress.is(name)) {
+            throw new UsageException("\"" + name + "\" is the address of an export, and a file is needed");
+        }
+        return path(name);
     }
 
     /** Returns a name of the command line as a path. */

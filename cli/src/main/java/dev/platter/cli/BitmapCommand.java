@@ -66,7 +66,7 @@ final class BitmapCommand implements Command {
         if (arguments.has("-F") && !arguments.has("-b")) {
             throw new UsageException("-F needs -b");
         }
-        Path file = Arguments.path(parameters.get(0));
+        Path file = Arguments.file(parameters.get(0));
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
         try (DiskImage image =
                 DiskImages.open(file, options.toBuilder().writable(true).build())) {
@@ -113,7 +113,7 @@ final class BitmapCommand implements Command {
             return;
         }
         OpenOptions reading = options.toBuilder().format(arguments.value("-F")).build();
-        try (DiskImage image = DiskImages.open(Arguments.path(other), reading)) {
+        try (DiskImage image = new ImageName(other).open(reading)) {
             disk.mergeBitmap(name, image, source);
         }
     }

@@ -58,8 +58,8 @@ final class CheckCommand implements Command {
         if (repaired.any() && !json && !quiet) {
             io.print(repaired.text());
         }
-        try (DiskImage image =
-                DiskImages.open(arguments.images().get(0), ReadingOptions.of(arguments, warning -> {}))) {
+        ImageName name = arguments.images().get(0);
+        try (DiskImage image = name.open(ReadingOptions.of(arguments, name.onOpening(new Warnings(arguments, io))))) {
             String snapshot = arguments.value("--snapshot");
             if (snapshot != null) {
                 image.openSnapshot(snapshot).close();
@@ -93,7 +93,7 @@ final class CheckCommand implements Command {
     }
 
     private static Repaired repair(Arguments arguments, String what) throws IOException {
-        Path file = arguments.images().get(0);
+        Path file = arguments.file();
         OpenOptions options = ReadingOptions.of(arguments, warning -> {});
         CheckReport before;
         try (DiskImage image = DiskImages.open(file, options)) {

@@ -26,6 +26,8 @@ final class Commands {
         "amend",
         "dd",
         "nbd",
+        "nbdinfo",
+        "nbdcopy",
         "completion"
     };
 
@@ -53,6 +55,8 @@ final class Commands {
             case "amend" -> new AmendCommand();
             case "dd" -> new DdCommand();
             case "nbd" -> new NbdCommand();
+            case "nbdinfo" -> new NbdInfoCommand();
+            case "nbdcopy" -> new NbdCopyCommand();
             case "completion" -> new CompletionCommand();
             default -> null;
         };

@@ -46,7 +46,7 @@ final class CommitCommand implements Command {
         if (base != null) {
             how.base(base);
         }
-        Path file = arguments.images().get(0);
+        Path file = arguments.file();
         Progress.show(
                 arguments,
                 "commit",

@@ -3,13 +3,11 @@ package dev.platter.cli;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Comparison;
 import dev.platter.core.DiskImage;
-import dev.platter.core.DiskImages;
 import dev.platter.core.Extent;
 import dev.platter.core.Extents;
 import dev.platter.core.OpenOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -51,14 +49,14 @@ final class CompareCommand implements Command {
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
-        List<Path> images = arguments.images();
+        List<ImageName> images = arguments.images();
         if (images.size() != 2) {
             throw new UsageException("two images are needed");
         }
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
         OpenOptions other = options.toBuilder().format(arguments.value("-F")).build();
-        try (DiskImage first = DiskImages.open(images.get(0), options);
-                DiskImage second = DiskImages.open(images.get(1), other)) {
+        try (DiskImage first = images.get(0).open(options);
+                DiskImage second = images.get(1).open(other)) {
             CacheModes.check(arguments, "-T");
             return arguments.has("-s")
                     ? compareStrictly(first, second, arguments, io)

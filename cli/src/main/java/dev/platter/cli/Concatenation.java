@@ -3,7 +3,6 @@ package dev.platter.cli;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockDevices;
 import dev.platter.core.DiskImage;
-import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
 import java.io.Closeable;
 import java.io.IOException;
@@ -24,7 +23,7 @@ final class Concatenation {
         boolean done = false;
         try {
             for (String name : names) {
-                DiskImage image = DiskImages.open(Arguments.path(name), options);
+                DiskImage image = new ImageName(name).open(options);
                 opened.add(image);
                 parts.add(image);
                 int missing = (int) -image.size() & (SECTOR - 1);

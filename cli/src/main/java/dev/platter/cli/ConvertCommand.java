@@ -5,7 +5,6 @@ import dev.platter.core.BlockDevice;
 import dev.platter.core.Copier;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
-import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.Printable;
 import dev.platter.core.ReferencePolicy;
@@ -97,16 +96,16 @@ final class ConvertCommand implements Command {
             convertSeveral(arguments, options, io);
             return ExitCode.WHOLE;
         }
-        int colon = source.indexOf(":/");
-        if (colon > 0 && !Files.exists(Arguments.path(source))) {
-            Path image = Arguments.path(source.substring(0, colon));
-            try (ImageInspector inspector = ImageInspector.open(List.of(image), options, snapshot);
+        int colon = deviceColon(source);
+        if (colon > 0) {
+            ImageName image = new ImageName(source.substring(0, colon));
+            try (ImageInspector inspector = Inspections.open(List.of(image), options, snapshot);
                     BlockDevice device = inspector.device(source.substring(colon + 1))) {
                 convert(device, parameters.get(1), arguments, io);
             }
             return ExitCode.WHOLE;
         }
-        try (DiskImage image = DiskImages.open(Arguments.path(source), options)) {
+        try (DiskImage image = new ImageName(source).open(options)) {
             if (snapshot == null) {
                 convert(image, parameters.get(1), arguments, io);
                 return ExitCode.WHOLE;
@@ -116,6 +115,17 @@ final class ConvertCommand implements Command {
             }
         }
         return ExitCode.WHOLE;
+    }
+
+    /** Returns where the name of a device begins in IMAGE:DEVICE; -1 if there is only an image. */
+    private static int deviceColon(String source) {
+        if (NbdAddress.is(source)) {
+            int scheme = source.indexOf("://");
+            int colon = source.lastIndexOf(":/");
+            return scheme >= 0 && colon > scheme ? colon : -1;
+        }
+        int colon = source.indexOf(":/");
+        return colon > 0 && !Files.exists(Arguments.path(source)) ? colon : -1;
     }
 
     private static void convertSeveral(Arguments arguments, OpenOptions options, Stdio io) throws IOException {
@@ -141,7 +151,6 @@ final class ConvertCommand implements Command {
 
     private static void convertReadable(BlockDevice from, String target, Arguments arguments, Stdio io)
             throws IOException {
-        Path file = Arguments.path(target);
         boolean qcow2 = arguments.choice("-O", "raw", "raw", "qcow2").equals("qcow2");
         requireBitmaps(from, qcow2, arguments);
         CreateArguments asked = new CreateArguments(arguments.values("-o"));
@@ -163,9 +172,10 @@ final class ConvertCommand implements Command {
             OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io)).toBuilder()
                     .flushes(CacheModes.isDurable(arguments, "-t", true))
                     .build();
-            copy(from, file, options, qcow2, copier(from, zeroed, overlay, arguments), arguments, io);
+            copy(from, new ImageName(target), options, qcow2, copier(from, zeroed, overlay, arguments), arguments, io);
             return;
         }
+        Path file = Arguments.file(target);
         // What is replaced is lost with the power if what replaces it has not reached the disk.
         boolean durable = CacheModes.isDurable(arguments, "-t", Files.exists(file));
         try (PartFile part = PartFile.create(file, arguments.has("--force"))) {
@@ -174,7 +184,14 @@ final class ConvertCommand implements Command {
                     .references(ReferencePolicy.all())
                     .flushes(durable)
                     .build();
-            copy(from, part.path(), ours, qcow2, copier(from, !overlay, overlay, arguments), arguments, io);
+            copy(
+                    from,
+                    new ImageName(part.path().toString()),
+                    ours,
+                    qcow2,
+                    copier(from, !overlay, overlay, arguments),
+                    arguments,
+                    io);
             part.commit(durable);
         }
     }
@@ -226,7 +243,10 @@ final class ConvertCommand implements Command {
     }
 
     private static Copier copier(BlockDevice from, boolean zeroed, boolean overlay, Arguments arguments) {
-        Copier copier = Copier.of(from).targetIsZeroed(zeroed).topOnly(overlay).inOrder(!arguments.has("-W"));
+        Copier copier = ImageName.copier(from, arguments)
+                .targetIsZeroed(zeroed)
+                .topOnly(overlay)
+                .inOrder(!arguments.has("-W"));
         setThreads(copier, arguments);
         String sparse = arguments.value("-S");
         if (sparse == null) {
@@ -259,7 +279,7 @@ final class ConvertCommand implements Command {
 
     private static void copy(
             BlockDevice from,
-            Path file,
+            ImageName target,
             OpenOptions options,
             boolean qcow2,
             Copier copier,
@@ -270,15 +290,15 @@ final class ConvertCommand implements Command {
                 .format(qcow2 ? "qcow2" : "raw")
                 .writable(true)
                 .build();
-        try (DiskImage to = DiskImages.open(file, writable)) {
+        try (DiskImage to = target.open(writable)) {
             if (to.size() < from.size()) {
                 throw new UsageException("the target has " + to.size() + " bytes, the source " + from.size());
             }
             if (!arguments.has("-S")) {
                 copier.zeroBlock(zeroBlock(to, !arguments.has("-n")));
             }
-            BlockDevice target = arguments.has("-c") ? ((Qcow2Disk) to).compressing() : to;
-            copyShown(target, copier, arguments, io);
+            BlockDevice writing = arguments.has("-c") ? ((Qcow2Disk) to).compressing() : to;
+            copyShown(writing, copier, arguments, io);
             if (arguments.has("--bitmaps") && from instanceof DiskImage source && to instanceof Qcow2Disk disk) {
                 Qcow2.copyBitmaps(source, disk);
             }

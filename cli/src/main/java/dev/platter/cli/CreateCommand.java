@@ -51,7 +51,7 @@ final class CreateCommand implements Command {
         if (parameters.size() > 2) {
             throw new UsageException("one image and one size at most");
         }
-        Path file = Arguments.path(parameters.get(0));
+        Path file = Arguments.file(parameters.get(0));
         boolean qcow2 = arguments.choice("-f", "raw", "raw", "qcow2").equals("qcow2");
         CreateArguments asked = new CreateArguments(arguments.values("-o"));
         asked.put("backing_file", arguments.value("-b"));

@@ -57,7 +57,7 @@ final class DdCommand implements Command {
         long count = number(operands, "count", Long.MAX_VALUE);
         boolean qcow2 = arguments.choice("-O", "raw", "raw", "qcow2").equals("qcow2");
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
-        try (DiskImage image = DiskImages.open(Arguments.path(from), options)) {
+        try (DiskImage image = new ImageName(from).open(options)) {
             long size = image.size();
             long start = skip > size / blockSize ? size : skip * blockSize;
             if (skip > 0 && skip > size / blockSize) {
@@ -66,7 +66,7 @@ final class DdCommand implements Command {
             long left = size - start;
             long length = count > left / blockSize ? left : count * blockSize;
             BlockDevice part = BlockDevices.slice(image, "from " + start + " on", start, length);
-            copy(part, Arguments.path(to), qcow2, arguments.has("--force"));
+            copy(part, Arguments.file(to), qcow2, arguments.has("--force"));
         }
         return ExitCode.WHOLE;
     }

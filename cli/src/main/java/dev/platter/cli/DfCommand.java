@@ -6,11 +6,9 @@ import dev.platter.filesystem.FileSystem;
 import dev.platter.inspect.ImageInspector;
 import dev.platter.inspect.Volume;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -72,9 +70,8 @@ final class DfCommand implements Command {
         }
     }
 
-    private static String guest(List<Path> images) {
-        String first = Printable.escape(
-                Objects.toString(images.get(0).getFileName(), images.get(0).toString()));
+    private static String guest(List<ImageName> images) {
+        String first = Printable.escape(images.get(0).shortName());
         return images.size() == 1 ? first : first + "+";
     }
 

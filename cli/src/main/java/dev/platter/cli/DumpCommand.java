@@ -3,13 +3,11 @@ package dev.platter.cli;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Copier;
 import dev.platter.core.DiskImage;
-import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
 import dev.platter.inspect.ImageInspector;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +44,7 @@ final class DumpCommand implements Command {
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
-        List<Path> images = arguments.images();
+        List<ImageName> images = arguments.images();
         String name = arguments.value("--device");
         String file = arguments.value("-o");
         boolean toOutput = file == null || file.equals("-");
@@ -59,13 +57,13 @@ final class DumpCommand implements Command {
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
         String snapshot = arguments.value("--snapshot");
         if (name != null) {
-            try (ImageInspector inspector = ImageInspector.open(images, options, snapshot);
+            try (ImageInspector inspector = Inspections.open(images, options, snapshot);
                     BlockDevice device = inspector.device(name)) {
                 copy(device, toOutput ? null : file, arguments, io);
             }
             return ExitCode.WHOLE;
         }
-        try (DiskImage image = DiskImages.open(images.get(0), options)) {
+        try (DiskImage image = images.get(0).open(options)) {
             if (snapshot == null) {
                 copy(image, toOutput ? null : file, arguments, io);
                 return ExitCode.WHOLE;
@@ -81,7 +79,10 @@ final class DumpCommand implements Command {
             throws IOException {
         boolean bar = !arguments.has("--quiet") && io.isErrorTerminal();
         Progress.show(
-                bar, "dump", progress -> copy(device, Copier.of(device).onProgress(progress), file, arguments, io));
+                bar,
+                "dump",
+                progress ->
+                        copy(device, ImageName.copier(device, arguments).onProgress(progress), file, arguments, io));
     }
 
     private static void copy(BlockDevice device, Copier copier, @Nullable String file, Arguments arguments, Stdio io)
@@ -90,7 +91,7 @@ final class DumpCommand implements Command {
             copier.to(io.channel());
             return;
         }
-        try (PartFile part = PartFile.create(Arguments.path(file), arguments.has("--force"))) {
+        try (PartFile part = PartFile.create(Arguments.file(file), arguments.has("--force"))) {
             try (Storage storage = Storages.open(part.path(), true)) {
                 storage.setSize(device.size());
                 copier.targetIsZeroed(true).to(Storages.asDevice(storage));

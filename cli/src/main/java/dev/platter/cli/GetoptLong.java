@@ -11,7 +11,8 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /**
  * Reads the words of a command line as getopt_long of the GNU C library does, and complains in its words: clusters of short
- * options, values in the same word or the next, unambiguous prefixes of long options, options behind parameters.
+ * options, values in the same word or the next, unambiguous prefixes of long options, options behind parameters. A value
+ * that may be left out is taken from the same word only, and only behind a long name.
  */
 final class GetoptLong {
     private final CommandSpec spec;
@@ -33,7 +34,7 @@ final class GetoptLong {
          * Takes an option.
          *
          * @param name its long name
-         * @param value empty if it has none
+         * @param value empty if it has none, or it was left out
          * @return whether to go on
          */
         boolean option(String name, String value) throws IOException;
@@ -75,7 +76,10 @@ final class GetoptLong {
         int equals = word.indexOf('=');
         OptionSpec option = find(equals < 0 ? word : word.substring(0, equals), word);
         String name = option.longestName();
-        if (!takesValue(option)) {
+        if (!needsValue(option)) {
+            if (equals >= 0 && mayHaveValue(option)) {
+                return taker.option(name, word.substring(equals + 1));
+            }
             if (equals >= 0) {
                 throw new UsageException("option '" + name + "' doesn't allow an argument");
             }
@@ -97,8 +101,10 @@ final class GetoptLong {
         }
         List<OptionSpec> found = new ArrayList<>();
         for (OptionSpec option : spec.options()) {
-            if (option.longestName().startsWith(prefix)) {
-                found.add(option);
+            for (String name : option.names()) {
+                if (name.startsWith(prefix) && !found.contains(option)) {
+                    found.add(option);
+                }
             }
         }
         if (found.size() > 1) {
@@ -124,7 +130,7 @@ final class GetoptLong {
             if (option == null) {
                 throw new UsageException("invalid option -- '" + letter + "'");
             }
-            if (takesValue(option)) {
+            if (needsValue(option)) {
                 String value = word.substring(i + 1);
                 if (value.isEmpty()) {
                     if (next == words.length) {
@@ -141,7 +147,11 @@ final class GetoptLong {
         return true;
     }
 
-    private static boolean takesValue(OptionSpec option) {
+    private static boolean mayHaveValue(OptionSpec option) {
         return option.arity().max() > 0;
+    }
+
+    private static boolean needsValue(OptionSpec option) {
+        return option.arity().min() > 0;
     }
 }

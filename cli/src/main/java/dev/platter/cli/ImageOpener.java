@@ -11,8 +11,8 @@ import dev.platter.core.ReferencePolicy;
 import dev.platter.core.ReferenceRefusedException;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
+import dev.platter.nbd.client.NbdUri;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -232,9 +232,9 @@ final class ImageOpener {
         };
     }
 
-    private BlockDevice address(URI address, @Nullable String format) throws IOException {
+    private BlockDevice address(NbdUri address, @Nullable String format) throws IOException {
         OpenOptions options = options(format, !arguments.readOnly).build();
-        return whole(DiskImages.open(address, options));
+        return whole(DiskImages.open(NbdAddress.location(address), options));
     }
 
     private static void requireFormat(@Nullable String format) throws StartFailure {

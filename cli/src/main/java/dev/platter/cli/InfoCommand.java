@@ -2,7 +2,6 @@ package dev.platter.cli;
 
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
-import dev.platter.core.DiskImages;
 import dev.platter.core.ImageInfo;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReferenceRefusedException;
@@ -41,8 +40,10 @@ final class InfoCommand implements Command {
     public int run(Arguments arguments, Stdio io) throws IOException {
         boolean json = arguments.choice("--output", "human", "human", "json").equals("json");
         boolean chain = arguments.has("--backing-chain");
-        OpenOptions options = ReadingOptions.of(arguments, warning -> {});
-        try (DiskImage image = DiskImages.open(arguments.images().get(0), options)) {
+        ImageName name = arguments.images().get(0);
+        Warnings warnings = new Warnings(arguments, io);
+        OpenOptions options = ReadingOptions.of(arguments, name.onOpening(warnings));
+        try (DiskImage image = name.open(options)) {
             List<ImageReport> reports = chain ? ImageReport.chainOf(image) : List.of(ImageReport.of(image));
             String snapshot = arguments.value("--snapshot");
             if (snapshot != null) {
@@ -60,7 +61,7 @@ final class InfoCommand implements Command {
                 reports.get(0).writeJson(io.out());
             }
             if (!arguments.has("--quiet")) {
-                image.warnings().forEach(warning -> io.warning(warning.text()));
+                image.warnings().forEach(warnings);
                 image.problems().stream()
                         .filter(problem -> problem != missing)
                         .forEach(problem -> io.warning(Failures.text(problem)));

@@ -38,9 +38,7 @@ final class InfoText {
         field("image", info.filename());
         field("file format", info.format());
         field("virtual size", Sizes.qemu(info.virtualSize()) + " (" + info.virtualSize() + " bytes)");
-        if (info.actualSize() != null) {
-            field("disk size", Sizes.qemu(info.actualSize()));
-        }
+        field("disk size", info.actualSize() == null ? "unavailable" : Sizes.qemu(info.actualSize()));
         if (info.encrypted()) {
             field("encrypted", "yes");
         }

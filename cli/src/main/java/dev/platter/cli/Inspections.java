@@ -1,10 +1,13 @@
 package dev.platter.cli;
 
+import dev.platter.core.OpenOptions;
 import dev.platter.inspect.ImageInspector;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What the commands that look inside images have in common. */
 final class Inspections {
@@ -14,8 +17,16 @@ final class Inspections {
 
     static ImageInspector open(Arguments arguments) throws IOException {
         // warnings are kept by the inspector
-        return ImageInspector.open(
-                arguments.images(), ReadingOptions.of(arguments, warning -> {}), arguments.value("--snapshot"));
+        return open(arguments.images(), ReadingOptions.of(arguments, warning -> {}), arguments.value("--snapshot"));
+    }
+
+    static ImageInspector open(List<ImageName> images, OpenOptions options, @Nullable String snapshot)
+            throws IOException {
+        List<ImageInspector.DiskOpener> disks = new ArrayList<>();
+        for (ImageName image : images) {
+            disks.add(image::open);
+        }
+        return ImageInspector.openAll(disks, options, snapshot);
     }
 
     static Map<String, String> exitCodes() {

@@ -2,7 +2,6 @@ package dev.platter.cli;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.DiskImage;
-import dev.platter.core.DiskImages;
 import dev.platter.core.Extents;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -38,7 +37,7 @@ final class MapCommand implements Command {
     public int run(Arguments arguments, Stdio io) throws IOException {
         boolean json = arguments.choice("--output", "human", "human", "json").equals("json");
         Warnings warnings = new Warnings(arguments, io);
-        try (DiskImage image = DiskImages.open(arguments.images().get(0), ReadingOptions.of(arguments, warnings))) {
+        try (DiskImage image = arguments.images().get(0).open(ReadingOptions.of(arguments, warnings))) {
             String bitmap = arguments.value("--bitmap");
             if (bitmap != null) {
                 if (arguments.has("--snapshot")) {
@@ -91,7 +90,7 @@ final class MapCommand implements Command {
         long start = Math.min(device.size(), bytes(arguments, "--start-offset", 0));
         long length = Math.min(device.size() - start, bytes(arguments, "--max-length", Long.MAX_VALUE));
         TextOutput out = new TextOutput(io.out());
-        MapLines lines = json ? new MapLines.Json(out) : new MapLines.Human(out, image);
+        MapLines lines = json ? new MapLines.Json(out, image) : new MapLines.Human(out, image);
         Extents.forEach(device, start, length, lines);
         lines.finish();
         out.flush();

@@ -43,10 +43,13 @@ abstract class MapLines implements Extents.Consumer {
 
     /** One object a line. Newer qemu prints "compressed"; "unreadable" is ours. */
     static final class Json extends MapLines {
+        private final boolean bare;
         private String between = "[";
 
-        Json(TextOutput out) {
+        Json(TextOutput out, DiskImage image) {
             super(out);
+            // nothing can show through its holes
+            this.bare = image.info().format().equals("raw");
         }
 
         @Override
@@ -55,7 +58,7 @@ abstract class MapLines implements Extents.Consumer {
             out.ascii(between).ascii("{ \"start\": ").number(extent.offset());
             out.ascii(", \"length\": ").number(extent.length());
             out.ascii(", \"depth\": ").number(extent.depth());
-            out.ascii(extent.allocated() ? ", \"present\": true" : ", \"present\": false");
+            out.ascii(bare || extent.allocated() ? ", \"present\": true" : ", \"present\": false");
             out.ascii(extent.readsAsZero() ? ", \"zero\": true" : ", \"zero\": false");
             out.ascii(data ? ", \"data\": true" : ", \"data\": false");
             out.ascii(extent.compressed() ? ", \"compressed\": true" : ", \"compressed\": false");

@@ -2,7 +2,6 @@ package dev.platter.cli;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.DiskImage;
-import dev.platter.core.DiskImages;
 import dev.platter.qcow2.Measurement;
 import dev.platter.qcow2.Qcow2;
 import java.io.IOException;
@@ -70,7 +69,7 @@ final class MeasureCommand implements Command {
             throws IOException {
         String snapshot = SnapshotName.of(arguments);
         try (DiskImage image =
-                DiskImages.open(arguments.images().get(0), ReadingOptions.of(arguments, new Warnings(arguments, io)))) {
+                arguments.images().get(0).open(ReadingOptions.of(arguments, new Warnings(arguments, io)))) {
             if (qcow2) {
                 return Qcow2.measure(asked.toOptions(image.size()), image, snapshot);
             }

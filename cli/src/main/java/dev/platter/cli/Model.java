@@ -28,6 +28,16 @@ final class Model {
                 .build());
     }
 
+    /** An option whose value may be left out. */
+    static void optionalValue(CommandSpec spec, String label, String description, String... names) {
+        spec.addOption(OptionSpec.builder(names)
+                .arity("0..1")
+                .type(String.class)
+                .paramLabel(label)
+                .description(description)
+                .build());
+    }
+
     /** An option of which a few values are known; they are completed, and checked by {@link Arguments#choice}. */
     static void choice(CommandSpec spec, String label, String description, List<String> values, String... names) {
         spec.addOption(OptionSpec.builder(names)

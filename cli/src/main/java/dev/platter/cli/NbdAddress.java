@@ -1,13 +1,16 @@
 package dev.platter.cli;
 
+import dev.platter.nbd.client.NbdUri;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Addresses of NBD exports in the ways of QEMU, as the URIs that all others use. QEMU: block/nbd.c. */
+/** Addresses of NBD exports: the URIs that all use, and what QEMU has besides. QEMU: block/nbd.c. */
 final class NbdAddress {
+    private static final String QEMU = "nbd:";
     private static final String EXPORT = ":exportname=";
     private static final String UNIX = "unix:";
     private static final String DEFAULT_PORT = "10809";
@@ -15,12 +18,28 @@ final class NbdAddress {
 
     private NbdAddress() {}
 
+    /** Returns whether a name on a command line is an address, whatever files there are; {@code ./nbd:} names a file. */
+    static boolean is(String text) {
+        int colon = text.indexOf(':');
+        if (colon < 0) {
+            return false;
+        }
+        return switch (text.substring(0, colon).toLowerCase(Locale.ROOT)) {
+            case "nbd", "nbds", "nbd+unix", "nbds+unix" -> true;
+            default -> false;
+        };
+    }
+
     /** Takes a file name: an URI, {@code nbd:HOST:PORT:exportname=NAME}, or {@code nbd:unix:PATH:exportname=NAME}. */
-    static URI parse(String text) throws StartFailure {
+    static NbdUri parse(String text) throws StartFailure {
         if (text.contains("://")) {
             return uri(text);
         }
-        String rest = text.substring(text.indexOf(':') + 1);
+        if (!text.startsWith(QEMU)) {
+            // Without this, an address that asks for TLS would be one without.
+            throw new StartFailure("'" + text + "' is no address: :// is missing");
+        }
+        String rest = text.substring(QEMU.length());
         int at = rest.indexOf(EXPORT);
         String export = at < 0 ? "" : rest.substring(at + EXPORT.length());
         String server = at < 0 ? rest : rest.substring(0, at);
@@ -34,8 +53,13 @@ final class NbdAddress {
         return tcp(server.substring(0, colon), server.substring(colon + 1), export);
     }
 
+    /** Returns an address as images are opened by it. */
+    static URI location(NbdUri uri) {
+        return URI.create(uri.toFullString());
+    }
+
     /** Takes the options of the driver {@code nbd}. */
-    static URI take(DottedOptions options) throws StartFailure {
+    static NbdUri take(DottedOptions options) throws StartFailure {
         DottedOptions server = options.takeAll("server");
         String type = server.take("type");
         String path = either(server.take("path"), options.take("path"));
@@ -60,11 +84,11 @@ final class NbdAddress {
         return first != null ? first : second;
     }
 
-    private static URI unix(String path, String export) throws StartFailure {
+    private static NbdUri unix(String path, String export) throws StartFailure {
         return uri("nbd+unix:///" + escape(export) + "?socket=" + escape(path));
     }
 
-    private static URI tcp(String host, String port, String export) throws StartFailure {
+    private static NbdUri tcp(String host, String port, String export) throws StartFailure {
         String name = host.startsWith("[") ? host.substring(1, host.length() - 1) : host;
         return uri("nbd://" + (name.indexOf(':') >= 0 ? "[" + name + "]" : escape(name)) + ":" + port
                 + (export.isEmpty() ? "" : "/" + escape(export)));
@@ -75,11 +99,11 @@ final class NbdAddress {
         return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
-    private static URI uri(String text) throws StartFailure {
+    private static NbdUri uri(String text) throws StartFailure {
         try {
-            return URI.create(text);
+            return NbdUri.parse(text);
         } catch (IllegalArgumentException e) {
-            throw new StartFailure("'" + text + "' is no address: " + e.getMessage());
+            throw new StartFailure(String.valueOf(e.getMessage()));
         }
     }
 }

@@ -107,32 +107,17 @@ final class NbdCommand implements Program {
 
     @Override
     public int run(String name, String[] words, Stdio io) throws IOException {
-        Stdio named = io.as("platter " + name);
-        try {
-            Launcher launcher = Launcher.of("platter " + name);
-            named = io.as(launcher.program());
-            return run(launcher, words, named);
-        } catch (StartFailure e) {
-            e.print(named);
-            return ExitCode.ERROR;
-        } catch (OutputException e) {
-            throw e;
-        } catch (IOException e) {
-            named.message(Failures.text(e));
-            return ExitCode.ERROR;
-        }
+        String own = "platter " + name;
+        return ImitatedProgram.guarded(io.as(own), own, () -> {
+            Launcher launcher = Launcher.of(own);
+            Stdio named = io.as(launcher.program());
+            return ImitatedProgram.guarded(named, launcher.program(), () -> run(launcher, words, named));
+        });
     }
 
     private int run(Launcher launcher, String[] words, Stdio io) throws IOException {
         CommandSpec spec = Commands.spec(this, launcher.program());
-        NbdArguments arguments;
-        try {
-            arguments = NbdArguments.read(spec, launcher.program(), words, launcher.sockets());
-        } catch (UsageException e) {
-            io.message(e.text());
-            io.message("Try `" + launcher.program() + " --help' for more information.");
-            return ExitCode.ERROR;
-        }
+        NbdArguments arguments = NbdArguments.read(spec, launcher.program(), words, launcher.sockets());
         switch (arguments.task) {
             case HELP -> io.print(Commands.line(spec).getUsageMessage(CommandLine.Help.Ansi.OFF));
             case VERSION -> io.print(Version.text());

@@ -49,7 +49,7 @@ final class RebaseCommand implements Command {
         }
         String stored = name.isEmpty() ? null : name;
         String storedFormat = name.isEmpty() ? null : format;
-        Path file = arguments.images().get(0);
+        Path file = arguments.file();
         if (arguments.has("-u")) {
             Qcow2.rebaseUnsafely(file, stored, storedFormat);
         } else {

@@ -53,7 +53,7 @@ final class ResizeCommand implements Command {
         if (parameters.size() != 2) {
             throw new UsageException("an image and a size are needed: platter resize guest.qcow2 +10G");
         }
-        Path file = Arguments.path(parameters.get(0));
+        Path file = Arguments.file(parameters.get(0));
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
         boolean shrink = arguments.has("--shrink");
         String preallocation = arguments.choice("--preallocation", "off", "off", "metadata", "falloc", "full");

@@ -22,7 +22,7 @@ final class RootHelp {
         Model.help(
                 spec,
                 "Shows what is inside disk images (partitions, LVM2 volumes, file systems), makes, converts and changes"
-                        + " images, and serves them over NBD.",
+                        + " images, serves them over NBD, and copies disks from and to NBD servers.",
                 codes,
                 "platter inspect guest.qcow2",
                 "platter help dump");

@@ -48,6 +48,30 @@ final class Sizes {
         return new BigDecimal(value).setScale(decimals, RoundingMode.HALF_EVEN).toPlainString();
     }
 
+    /** Returns a number, 0 or more, as {@code %g} of C prints it: six digits, with a power of ten where it is tiny or huge. */
+    static String general(double value) {
+        BigDecimal rounded = new BigDecimal(value).round(new MathContext(6, RoundingMode.HALF_EVEN));
+        if (rounded.signum() == 0) {
+            return "0";
+        }
+        int power = rounded.precision() - rounded.scale() - 1;
+        if (power >= -4 && power < 6) {
+            return rounded.stripTrailingZeros().toPlainString();
+        }
+        String digits = rounded.scaleByPowerOfTen(-power).stripTrailingZeros().toPlainString();
+        return digits + (power < 0 ? "e-" : "e+") + (Math.abs(power) < 10 ? "0" : "") + Math.abs(power);
+    }
+
+    /** Returns bytes as libnbd prints them: as a multiple of the largest binary unit that divides them, {@code 9M}, {@code 1536}. */
+    static String exact(long bytes) {
+        for (int power = LETTERS.length(); power > 0; power--) {
+            if (bytes != 0 && bytes % (1L << (10 * power)) == 0) {
+                return (bytes >> (10 * power)) + LETTERS.substring(power - 1, power);
+            }
+        }
+        return Long.toString(bytes);
+    }
+
     /**
      * Returns bytes as {@code qemu-img} prints them: three digits and a binary unit, {@code 1.5 GiB}.
      *

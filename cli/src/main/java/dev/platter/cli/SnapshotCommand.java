@@ -47,7 +47,7 @@ final class SnapshotCommand implements Command {
             throw new UsageException(String.join(" and ", asked) + " exclude each other");
         }
         String action = asked.isEmpty() ? "-l" : asked.get(0);
-        Path file = arguments.images().get(0);
+        Path file = arguments.file();
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
         if (action.equals("-l")) {
             try (DiskImage image = DiskImages.open(file, options)) {

@@ -58,6 +58,18 @@ final class TextOutput {
         return this;
     }
 
+    /** Writes a decimal number, 0 or more, with blanks before it up to a width. */
+    TextOutput number(long value, int width) throws IOException {
+        int digits = 1;
+        for (long rest = value; rest >= 10; rest /= 10) {
+            digits++;
+        }
+        for (int i = digits; i < width; i++) {
+            ascii(" ");
+        }
+        return number(value);
+    }
+
     /** Writes a number as {@code %#-16x} of C does: in hex, filled up with blanks. */
     TextOutput hexColumn(long value) throws IOException {
         String text = value == 0 ? "0" : "0x" + Long.toHexString(value);

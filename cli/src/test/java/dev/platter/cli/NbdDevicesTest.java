@@ -45,6 +45,15 @@ final class NbdDevicesTest {
     }
 
     @Nested
+    class UnmappedContract extends BlockDeviceContract {
+        @Override
+        protected DeviceFixture open() throws IOException {
+            BlockDevice device = new UnmappedDevice(memory(SIZE));
+            return DeviceFixture.writable(device, Contents.testBytes(SIZE)).withoutIo();
+        }
+    }
+
+    @Nested
     class DurabilityContract extends BlockDeviceContract {
         @Override
         protected DeviceFixture open() throws IOException {

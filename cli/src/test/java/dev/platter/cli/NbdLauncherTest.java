@@ -206,7 +206,7 @@ final class NbdLauncherTest {
     }
 
     /** The tests run as modules; the command does not. */
-    private static String classPath() {
+    static String classPath() {
         String modules = System.getProperty("jdk.module.path", "");
         return modules + ":" + Objects.requireNonNull(System.getProperty("java.class.path"));
     }

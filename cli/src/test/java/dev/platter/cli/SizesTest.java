@@ -47,6 +47,41 @@ final class SizesTest {
     }
 
     @ParameterizedTest
+    @CsvSource({
+        "0, 0",
+        "1, 1",
+        "1023, 1023",
+        "1024, 1K",
+        "1536, 1536",
+        "1049600, 1025K",
+        "9437184, 9M",
+        "2199023255552, 2T",
+        "1152921504606846976, 1E",
+        "9223372036854775807, 9223372036854775807",
+    })
+    void exactIsTheLargestUnitThatDivides(long bytes, String expected) {
+        assertThat(Sizes.exact(bytes)).isEqualTo(expected);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0, 0",
+        "100, 100",
+        "6.25, 6.25",
+        "3.125, 3.125",
+        "33.333333333333336, 33.3333",
+        "99.99999, 100",
+        "0.0001, 0.0001",
+        "0.00001234567, 1.23457e-05",
+        "1.1641532182693481e-10, 1.16415e-10",
+        "1e-100, 1e-100",
+        "1234567, 1.23457e+06",
+    })
+    void generalIsThatOfC(double value, String expected) {
+        assertThat(Sizes.general(value)).isEqualTo(expected);
+    }
+
+    @ParameterizedTest
     @CsvSource({"3.125, 2, 3.12", "3.135, 2, 3.13", "0, 2, 0.00", "99.95, 1, 100.0"})
     void fixedRoundsAsCDoes(double value, int decimals, String expected) {
         assertThat(Sizes.fixed(value, decimals)).isEqualTo(expected);

@@ -37,6 +37,7 @@ final class UsageTest {
                 "measure",
                 "amend",
                 "dd",
+                "nbdinfo",
                 "completion"
             })
     void helpOfEveryCommandHasAnExampleAndExitCodes(String command) {

@@ -129,10 +129,11 @@ public final class Copier {
     /**
      * Sets the size of the aligned blocks that are looked at for zeros; 64 KiB if not set.
      *
-     * @param bytes a multiple of 512 from 512 to 16 MiB
+     * @param bytes a multiple of 512 up to 16 MiB; with 0, what is read is written, and only ranges that are known to read as
+     *     zeros are treated as such
      */
     public Copier zeroBlock(int bytes) {
-        if (bytes < 512 || bytes > 16 << 20 || bytes % 512 != 0) {
+        if (bytes < 0 || bytes > 16 << 20 || bytes % 512 != 0) {
             throw new IllegalArgumentException("bytes: " + bytes + " is no multiple of 512 up to 16 MiB");
         }
         zeroBlock = bytes;
@@ -172,7 +173,10 @@ public final class Copier {
         boolean inUnits = features.slowWrites() && preferred <= MOST_UNIT && Integer.bitCount(preferred) == 1;
         int unit = inUnits ? preferred : 1;
         int count = writers > 0 ? writers : features.slowWrites() ? defaultThreads() : 1;
-        run(new DeviceSink(target, sparse, targetIsZeroed, unit == 1 ? zeroBlock : unit), unit, count);
+        run(
+                new DeviceSink(target, sparse, targetIsZeroed, unit == 1 || zeroBlock == 0 ? zeroBlock : unit),
+                unit,
+                count);
         target.flush();
     }
 

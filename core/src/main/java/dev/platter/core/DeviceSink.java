@@ -14,7 +14,7 @@ final class DeviceSink implements CopySink {
     private final boolean zeroed;
     private final int block;
 
-    /** @param block bytes that are looked at for zeros together */
+    /** @param block bytes that are looked at for zeros together; 0 to look at none */
     DeviceSink(BlockDevice target, boolean sparse, boolean zeroed, int block) {
         this.target = target;
         this.sparse = sparse;
@@ -72,6 +72,10 @@ final class DeviceSink implements CopySink {
     private void eachRun(long offset, ByteBuffer bytes, RunVisitor visitor) throws IOException {
         int first = bytes.position();
         int end = bytes.limit();
+        if (block == 0) {
+            visitor.run(offset, bytes, false);
+            return;
+        }
         for (int start = first; start < end; ) {
             long at = offset + (start - first);
             int stop = blockEnd(at, start, end);

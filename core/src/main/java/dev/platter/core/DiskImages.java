@@ -91,15 +91,14 @@ public final class DiskImages {
         if (stated != null) {
             for (DiskImageFormat format : FORMATS.all()) {
                 if (format.name().equals(stated)) {
+                    requireClaim(storage, format);
                     return format;
                 }
             }
             throw new UnsupportedFeatureException(storage.name() + ": the stated format " + Printable.quote(stated)
                     + " cannot be read; known are " + String.join(", ", formats()));
         }
-        ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
-        storage.read(0, head);
-        head.flip();
+        ByteBuffer head = head(storage);
         if (storage.isDisk()) {
             warnOfFormat(storage, head, options);
             return new RawFormat();
@@ -114,6 +113,21 @@ public final class DiskImages {
                     + ", which cannot be read; to read its bytes as they are, state the format raw (-f raw)");
         }
         return new RawFormat();
+    }
+
+    private static ByteBuffer head(Storage storage) throws IOException {
+        ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
+        storage.read(0, head);
+        return head.flip();
+    }
+
+    /** The format of the file behind a disk is often stated for the disk itself; "damaged" would lead nobody to that. */
+    private static void requireClaim(Storage storage, DiskImageFormat format) throws IOException {
+        if (storage.isDisk() && !(format instanceof RawFormat) && !format.claims(head(storage))) {
+            throw new DiskImageException(storage.name() + ": this does not begin as " + format.name()
+                    + ": it is the disk that the guest sees, which is raw, whatever the format of the file behind it; leave"
+                    + " the format out (--format=" + format.name() + ")");
+        }
     }
 
     private static void warnOfFormat(Storage storage, ByteBuffer head, OpenOptions options) {

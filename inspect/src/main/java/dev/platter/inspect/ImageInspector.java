@@ -16,6 +16,7 @@ import dev.platter.lvm.VolumeGroup;
 import dev.platter.partition.Partition;
 import java.io.Closeable;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -46,6 +47,13 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
     private final List<? extends Closeable> owned;
     private volatile boolean closed;
 
+    /** Opens one disk of a guest, wherever its image lies. */
+    @FunctionalInterface
+    public interface DiskOpener {
+        /** Opens it, with the options that all disks of the guest are opened with. */
+        DiskImage open(OpenOptions options) throws IOException;
+    }
+
     private ImageInspector(Inspection inspection, List<? extends Closeable> owned) {
         this.inspection = inspection;
         this.owned = owned;
@@ -63,6 +71,11 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
     /** Opens one image. */
     public static ImageInspector open(Path image, OpenOptions options) throws IOException {
         return open(List.of(image), options);
+    }
+
+    /** Opens one image by its address; see {@link DiskImages#open(URI, OpenOptions)}. */
+    public static ImageInspector open(URI address, OpenOptions options) throws IOException {
+        return openAll(List.of(listening -> DiskImages.open(address, listening)), options, null);
     }
 
     /** Opens the disks of one guest together, so that volume groups that span them are whole. */
@@ -83,7 +96,23 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
      */
     public static ImageInspector open(List<Path> images, OpenOptions options, @Nullable String snapshot)
             throws IOException {
-        requireAny(images.size());
+        List<DiskOpener> openers = new ArrayList<>();
+        for (Path path : images) {
+            openers.add(listening -> DiskImages.open(path, listening));
+        }
+        return openAll(openers, options, snapshot);
+    }
+
+    /**
+     * Opens the disks of one guest together, as they were at an internal snapshot: files, addresses, or what else there is.
+     *
+     * @param disks each is asked once, in order; what it returns is closed with the inspector
+     * @param snapshot id or name of a snapshot that every image has; null for the present state
+     * @throws dev.platter.core.DiskImageException if an image is none that can be read, or has no such snapshot
+     */
+    public static ImageInspector openAll(
+            List<? extends DiskOpener> disks, OpenOptions options, @Nullable String snapshot) throws IOException {
+        requireAny(disks.size());
         Findings findings = new Findings();
         OpenOptions listening = options.toBuilder()
                 .onWarning(warning -> {
@@ -94,8 +123,8 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
         List<Closeable> owned = new ArrayList<>();
         try {
             List<Inspection.Source> sources = new ArrayList<>();
-            for (Path path : images) {
-                DiskImage image = DiskImages.open(path, listening);
+            for (DiskOpener disk : disks) {
+                DiskImage image = disk.open(listening);
                 owned.add(image);
                 BlockDevice device = snapshot == null ? image : image.openSnapshot(snapshot);
                 sources.add(new Inspection.Source(device, image));

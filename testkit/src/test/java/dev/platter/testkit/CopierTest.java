@@ -90,6 +90,27 @@ final class CopierTest {
     }
 
     @Test
+    void whatIsReadIsWrittenWhereNoZerosAreLookedFor() throws IOException {
+        byte[] bytes = new byte[10 * CHUNK];
+        Arrays.fill(bytes, 5 * CHUNK, 6 * CHUNK, (byte) 1);
+        BlockDevice halfKnown = new ForwardingDevice(device(bytes)) {
+            @Override
+            public void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
+                if (offset >= 2 * CHUNK
+                        || visitor.extent(offset, 2 * CHUNK - offset, Extent.READS_AS_ZERO, 0, null, -1)) {
+                    long from = Math.max(offset, 2 * CHUNK);
+                    visitor.extent(from, offset + length - from, Extent.ALLOCATED, 0, null, -1);
+                }
+            }
+        };
+        RecordingDevice target = new RecordingDevice(device(new byte[bytes.length]));
+
+        Copier.of(halfKnown).targetIsZeroed(true).zeroBlock(0).to(target);
+
+        assertThat(target.log().bytes(RequestLog.Kind.WRITE)).isEqualTo(8 * CHUNK);
+    }
+
+    @Test
     void failedReadEndsTheCopyWithItsOwnException() {
         for (int threads = 1; threads <= 4; threads++) {
             BlockDevice bad =

@@ -30,6 +30,8 @@ public record NbdUri(
         @Nullable String user,
         Credentials credentials) {
 
+    private static final String PLAIN = "-._~/:@!$'()*,;=";
+
     /** The port that IANA gave to NBD. */
     public static final int DEFAULT_PORT = 10809;
 
@@ -108,12 +110,49 @@ public record NbdUri(
         return out.toString();
     }
 
+    /**
+     * Returns the address in full, as libnbd writes it: with the user, the port, and where the keys and certificates are, for
+     * whoever gave it. {@link #parse} makes the same of it.
+     */
+    public String toFullString() {
+        StringBuilder out = new StringBuilder(tls ? "nbds" : "nbd").append(socket == null ? "://" : "+unix://");
+        if (user != null) {
+            out.append(escape(user).replace(":", "%3A").replace("/", "%2F").replace("@", "%40"))
+                    .append('@');
+        }
+        if (host != null) {
+            out.append(host.indexOf(':') >= 0 ? "[" + escape(host) + "]" : escape(host))
+                    .append(':')
+                    .append(port);
+        }
+        out.append('/').append(escape(export, PLAIN + "+&"));
+        char before = parameter(out, '?', "socket", socket);
+        before = parameter(out, before, "tls-type", credentials.type());
+        before = parameter(out, before, "tls-hostname", credentials.hostname());
+        before = parameter(out, before, "tls-verify-peer", credentials.verifyPeer() ? null : "0");
+        before = parameter(out, before, "tls-certificates", credentials.certificates());
+        parameter(out, before, "tls-psk-file", credentials.pskFile());
+        return out.toString();
+    }
+
+    private static char parameter(StringBuilder out, char before, String key, @Nullable String value) {
+        if (value == null) {
+            return before;
+        }
+        out.append(before).append(key).append('=').append(escape(value));
+        return '&';
+    }
+
     private static String escape(String text) {
+        return escape(text, PLAIN);
+    }
+
+    private static String escape(String text, String alsoPlain) {
         StringBuilder out = new StringBuilder();
         for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
             char c = (char) (b & 0xff);
             boolean plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-            if (plain || "-._~/:@!$'()*,;=".indexOf(c) >= 0) {
+            if (plain || alsoPlain.indexOf(c) >= 0) {
                 out.append(c);
             } else {
                 out.append(String.format("%%%02X", (int) c));

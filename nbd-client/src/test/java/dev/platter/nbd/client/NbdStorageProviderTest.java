@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImageException;
 import dev.platter.core.DiskImages;
 import dev.platter.core.Durability;
 import dev.platter.core.Extents;
@@ -100,6 +101,16 @@ class NbdStorageProviderTest {
                 .singleElement()
                 .asString()
                 .contains("begins as qcow2 and is shown as the raw disk that it is", "--format=qcow2");
+    }
+
+    @Test
+    void formatOfTheFileBehindADiskIsExplained() {
+        OpenOptions qcow2 = options().toBuilder().format("qcow2").build();
+
+        assertThatThrownBy(() -> DiskImages.open(address, qcow2))
+                .isInstanceOf(DiskImageException.class)
+                .hasMessageStartingWith(address + ": this does not begin as qcow2: it is the disk that the guest sees")
+                .hasMessageContaining("leave the format out (--format=qcow2)");
     }
 
     @Test

@@ -73,6 +73,23 @@ class NbdUriTest {
         assertThat(uri.credentials()).isEqualTo(new NbdUri.Credentials("psk", "h.example", false, "/pki/a", "/keys"));
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "nbd://host, nbd://host:10809/",
+        "nbd://user@host:1/a%20b//%c3%a9%22+%25?x-foo=bar, nbd://user@host:1/a%20b//%C3%A9%22+%25",
+        "nbd://[::1]/x, nbd://[::1]:10809/x",
+        "nbd+unix://?socket=/run/s, nbd+unix:///?socket=/run/s",
+        "nbd+unix:///x?socket=/run/a%20b%26c, nbd+unix:///x?socket=/run/a%20b%26c",
+        "nbds+unix://al%40i%3ac%2fe@/x?socket=/s&tls-psk-file=/keys, nbds+unix://al%40i%3Ac%2Fe@/x?socket=/s&tls-psk-file=/keys",
+        "nbds://h?tls-certificates=/pki&tls-verify-peer=0&tls-type=x509&tls-hostname=a, nbds://h:10809/?tls-type=x509&tls-hostname=a&tls-verify-peer=0&tls-certificates=/pki",
+    })
+    void addressInFullHoldsAllThatWasStated(String text, String full) {
+        NbdUri uri = NbdUri.parse(text);
+
+        assertThat(uri.toFullString()).isEqualTo(full);
+        assertThat(NbdUri.parse(full)).isEqualTo(uri);
+    }
+
     @Test
     void certificatesAreVerifiedUnlessTheAddressSaysOtherwise() {
         assertThat(NbdUri.parse("nbds://h").credentials().verifyPeer()).isTrue();

@@ -4,6 +4,7 @@ import dev.platter.core.BlockDevice;
 import dev.platter.testkit.BlockDeviceContract;
 import dev.platter.testkit.Contents;
 import dev.platter.testkit.DeviceFixture;
+import dev.platter.testkit.ServerProcess;
 import dev.platter.testkit.TempImages;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -19,6 +19,7 @@ import dev.platter.nbd.protocol.TransmissionFlags;
 import dev.platter.testkit.Contents;
 import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.Seed;
+import dev.platter.testkit.ServerProcess;
 import dev.platter.testkit.TempImages;
 import dev.platter.testkit.TestBytes;
 import java.io.IOException;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.platter.nbd.tls.PeerIdentity;
 import dev.platter.testkit.Contents;
 import dev.platter.testkit.ReferenceTools;
+import dev.platter.testkit.ServerProcess;
 import dev.platter.testkit.TempImages;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,6 +1,5 @@
-package dev.platter.nbd.client;
+package dev.platter.testkit;
 
-import dev.platter.testkit.ReferenceTools;
 import java.io.Closeable;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -15,8 +14,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** A server that others wrote, for as long as a test needs it. */
-final class ServerProcess implements Closeable {
+/** An NBD server that others wrote, for as long as a test needs it. */
+public final class ServerProcess implements Closeable {
     private static final long START_SECONDS = 60;
 
     private final Process process;
@@ -39,13 +38,13 @@ final class ServerProcess implements Closeable {
     }
 
     /** Starts qemu-nbd on a Unix socket in a folder; skips the test if it is not installed. */
-    static ServerProcess qemuNbd(Path folder, String... options) throws IOException {
+    public static ServerProcess qemuNbd(Path folder, String... options) throws IOException {
         ReferenceTools.assumeTool("qemu-nbd");
         return unix(folder, List.of("qemu-nbd", "-t", "-k"), options);
     }
 
     /** Starts nbdkit on a Unix socket in a folder; skips the test if it is not installed. */
-    static ServerProcess nbdkit(Path folder, String... options) throws IOException {
+    public static ServerProcess nbdkit(Path folder, String... options) throws IOException {
         ReferenceTools.assumeTool("nbdkit");
         return unix(folder, List.of("nbdkit", "-f", "--exit-with-parent", "-U"), options);
     }
@@ -59,7 +58,7 @@ final class ServerProcess implements Closeable {
     }
 
     /** Starts qemu-nbd on a port of this host; skips the test if it is not installed. */
-    static ServerProcess qemuNbdTcp(String... options) throws IOException {
+    public static ServerProcess qemuNbdTcp(String... options) throws IOException {
         ReferenceTools.assumeTool("qemu-nbd");
         int port = freePort();
         List<String> command = new ArrayList<>(List.of("qemu-nbd", "-t", "-b", "127.0.0.1", "-p", "" + port));
@@ -75,12 +74,12 @@ final class ServerProcess implements Closeable {
     }
 
     /** Returns the address of an export. */
-    String uri(String export) {
+    public String uri(String export) {
         return uri("nbd", "", export);
     }
 
     /** Returns the address of an export with TLS, with more parameters. */
-    String tlsUri(String user, String more) {
+    public String tlsUri(String user, String more) {
         return uri("nbds", user, "") + (parameters.isEmpty() ? "?" : "&") + more;
     }
 
@@ -89,7 +88,7 @@ final class ServerProcess implements Closeable {
     }
 
     /** Ends the server at once. */
-    void kill() {
+    public void kill() {
         ReferenceTools.end(process);
     }
 
