@@ -99,7 +99,7 @@ public final class NightlyBackup {
         return copied[0];
     }
 
-    private static void copyRange(BlockDevice from, BlockDevice to, long offset, long length) throws IOException {
+    static void copyRange(BlockDevice from, BlockDevice to, long offset, long length) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
         for (long at = offset; at < offset + length; at += buffer.limit()) {
             buffer.clear().limit((int) Math.min(buffer.capacity(), offset + length - at));
@@ -136,7 +136,7 @@ public final class NightlyBackup {
         }
     }
 
-    private static Path night(Path folder, int number) {
+    static Path night(Path folder, int number) {
         return folder.resolve(number + ".qcow2");
     }
 
@@ -147,7 +147,7 @@ public final class NightlyBackup {
                 .build();
     }
 
-    private static OpenOptions writing() {
+    static OpenOptions writing() {
         return reading().toBuilder().writable(true).build();
     }
 }

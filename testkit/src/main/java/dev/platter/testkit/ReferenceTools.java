@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.opentest4j.TestAbortedException;
@@ -54,6 +55,12 @@ public final class ReferenceTools {
             Map.entry("cryptsetup", "cryptsetup-bin"),
             Map.entry("nbdinfo", "libnbd-bin"),
             Map.entry("nbdcopy", "libnbd-bin"),
+            Map.entry("nbdfuse", "libnbd-bin"),
+            Map.entry("nbdsh", "python3-libnbd"),
+            Map.entry("fusermount3", "fuse3"),
+            Map.entry("qemu-system-x86_64", "qemu-system-x86"),
+            Map.entry("busybox", "busybox-static"),
+            Map.entry("e2fsck", "e2fsprogs"),
             Map.entry("certtool", "gnutls-bin"),
             Map.entry("xz", "xz-utils"));
 
@@ -65,6 +72,12 @@ public final class ReferenceTools {
             throw new TestAbortedException(
                     name + " is not installed; on Debian: apt-get install " + PACKAGES.getOrDefault(name, name));
         }
+    }
+
+    /** Returns the file of a program; skips the test if it is missing. */
+    public static Path locate(String name) {
+        assumeTool(name);
+        return Objects.requireNonNull(find(name));
     }
 
     /** Returns whether a program is installed. */
@@ -139,6 +152,11 @@ public final class ReferenceTools {
 
     /** Ends a process and its children, and waits until they are gone. */
     public static void end(Process process) {
+        end(process.toHandle());
+    }
+
+    /** Ends a process that some other program left behind, and its children, and waits until they are gone. */
+    public static void end(ProcessHandle process) {
         List<ProcessHandle> children = process.descendants().toList();
         process.destroyForcibly();
         children.forEach(ProcessHandle::destroyForcibly);

@@ -420,6 +420,20 @@ class HostileHandshakeTest {
     }
 
     @Test
+    void sizeOfTwoToThe63IsRefusedFromAnOldstyleServerToo() throws Exception {
+        FakeServer server = new FakeServer(s -> {
+            s.send(Magic.NBD, Magic.OLDSTYLE, Long.MIN_VALUE, FakeServer.FLAGS, new byte[124]);
+            s.awaitEnd();
+        });
+        NbdClientOptions options = NbdClientOptions.builder().oldstyle(true).build();
+
+        assertThatThrownBy(() -> NbdClient.attach(server.client, "", options))
+                .isInstanceOf(ProtocolException.class)
+                .hasMessageContaining("9223372036854775808");
+        server.join();
+    }
+
+    @Test
     void oldstyleServerIsNotUsedUnlessThatIsAllowed() throws Exception {
         FakeServer server = new FakeServer(s -> {
             s.send(Magic.NBD, Magic.OLDSTYLE, 512L, FakeServer.FLAGS, new byte[124]);

@@ -528,6 +528,36 @@ class ServersDifferentialTest {
     }
 
     @Test
+    void answerThatComesLateIsWaitedForUpToTheLimit() throws Exception {
+        String uri = nbdkit("--filter=delay", "file", raw(), "rdelay=1500ms").uri("");
+        NbdClientOptions impatient = NbdClientOptions.builder()
+                .requestTimeout(java.time.Duration.ofMillis(200))
+                .build();
+
+        try (NbdExport export = NbdClient.to(uri).with(impatient).open()) {
+            assertThatThrownBy(() -> export.read(0, ByteBuffer.allocate(512)))
+                    .isInstanceOfSatisfying(
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.TIMEOUT));
+        }
+        try (NbdExport export = NbdClient.to(uri).open()) {
+            Contents.testBytes(SIZE).assertRead(export, 4096, 512);
+        }
+    }
+
+    @Test
+    void serverThatEndsWithItsLastClientEndsWhenTheExportIsClosed() throws Exception {
+        ServerProcess running = nbdkit("--filter=exitlast", "file", raw());
+        NbdClientOptions two = NbdClientOptions.builder().connections(2).build();
+
+        try (NbdExport export = NbdClient.to(running.uri("")).with(two).open()) {
+            assertThat(export.connections()).isEqualTo(2);
+            Contents.testBytes(SIZE).assertAll(export);
+        }
+
+        running.awaitEnd();
+    }
+
+    @Test
     void lostConnectionIsMadeAgainWhereThatIsAllowed() throws Exception {
         String file = raw();
         String uri = nbdkit("file", file).uri("");

@@ -5,16 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.platter.nbd.tls.PeerIdentity;
 import dev.platter.testkit.Contents;
-import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.ServerProcess;
 import dev.platter.testkit.TempImages;
+import dev.platter.testkit.TlsFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,56 +32,9 @@ class TlsDifferentialTest {
 
     private @Nullable ServerProcess server;
 
-    @BeforeEach
-    void makeCertificates() throws IOException {
-        ReferenceTools.assumeTool("certtool");
-        if (Files.exists(pki.resolve("server-cert.pem"))) {
-            return;
-        }
-        key("ca");
-        write("ca.info", "cn = Test\nca\ncert_signing_key\n");
-        ReferenceTools.runIn(
-                        pki,
-                        "certtool",
-                        "--generate-self-signed",
-                        "--load-privkey",
-                        "ca-key.pem",
-                        "--template",
-                        "ca.info",
-                        "--outfile",
-                        "ca-cert.pem")
-                .assertSuccess();
-        certificate("server", "cn = localhost\ndns_name = localhost\nip_address = 127.0.0.1\ntls_www_server\n");
-        certificate("client", "cn = laptop\norganization = Test\ntls_www_client\n");
-    }
-
-    private static void certificate(String name, String template) throws IOException {
-        key(name);
-        write(name + ".info", template + "signing_key\nencryption_key\n");
-        ReferenceTools.runIn(
-                        pki,
-                        "certtool",
-                        "--generate-certificate",
-                        "--load-ca-certificate",
-                        "ca-cert.pem",
-                        "--load-ca-privkey",
-                        "ca-key.pem",
-                        "--load-privkey",
-                        name + "-key.pem",
-                        "--template",
-                        name + ".info",
-                        "--outfile",
-                        name + "-cert.pem")
-                .assertSuccess();
-    }
-
-    private static void key(String name) throws IOException {
-        ReferenceTools.runIn(pki, "certtool", "--generate-privkey", "--ecc", "--outfile", name + "-key.pem")
-                .assertSuccess();
-    }
-
-    private static void write(String name, String text) throws IOException {
-        Files.writeString(pki.resolve(name), text);
+    @BeforeAll
+    static void makeCertificates() throws IOException {
+        TlsFiles.make(pki);
     }
 
     @AfterEach
@@ -196,9 +149,8 @@ class TlsDifferentialTest {
 
     @Test
     void exportIsReadWithASharedKey() throws Exception {
-        Files.writeString(folder.resolve("keys.psk"), "alice:00112233445566778899aabbccddeeff\n");
-        ServerProcess running = qemuNbd("tls-creds-psk,id=t,endpoint=server,dir=" + folder);
-        String file = "tls-psk-file=" + folder.resolve("keys.psk");
+        ServerProcess running = qemuNbd("tls-creds-psk,id=t,endpoint=server,dir=" + pki);
+        String file = "tls-psk-file=" + pki.resolve("keys.psk");
 
         assertReads(running.tlsUri("alice@", file), NbdClientOptions.defaults());
         assertThatThrownBy(() -> NbdClient.to(running.tlsUri("bob@", file)).open())

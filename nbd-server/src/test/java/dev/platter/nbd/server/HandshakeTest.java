@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.platter.core.BlockDevices;
+import dev.platter.nbd.protocol.Commands;
 import dev.platter.nbd.protocol.ExportInfo;
 import dev.platter.nbd.protocol.ExportQuery;
 import dev.platter.nbd.protocol.InfoTypes;
@@ -216,6 +217,26 @@ class HandshakeTest {
         assertThat(contexts(Options.SET_META_CONTEXT)).isEmpty();
         assertThat(contexts(Options.SET_META_CONTEXT, "base:allocation", "base:allocation"))
                 .containsExactly("base:allocation");
+    }
+
+    @Test
+    void contexts_are_those_of_the_last_query_and_of_its_export() throws IOException {
+        client.ask(Options.STRUCTURED_REPLY);
+        assertThat(contexts(Options.SET_META_CONTEXT, "base:allocation")).isNotEmpty();
+        byte[] failing = new MetaContextQuery("nope", List.of("base:allocation")).bytes();
+        assertThat(client.ask(Options.SET_META_CONTEXT, failing)).isEqualTo(OptionReplies.ERR_UNKNOWN);
+        requireNoContexts(client, "");
+        try (RawClient other = RawClient.greet(server)) {
+            other.ask(Options.STRUCTURED_REPLY);
+            other.ask(Options.SET_META_CONTEXT, new MetaContextQuery("", List.of("base:allocation")).bytes());
+            requireNoContexts(other, "disk");
+        }
+    }
+
+    private static void requireNoContexts(RawClient of, String export) throws IOException {
+        assertThat(of.ask(Options.GO, new ExportQuery(export).bytes())).isEqualTo(OptionReplies.ACK);
+        of.request(0, Commands.BLOCK_STATUS, 1, 0, 512);
+        assertThat(of.reply().payload().getInt()).isEqualTo(22);
     }
 
     @Test

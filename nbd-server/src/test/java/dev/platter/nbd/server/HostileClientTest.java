@@ -3,9 +3,12 @@ package dev.platter.nbd.server;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.platter.core.BlockDevices;
+import dev.platter.core.Features;
+import dev.platter.core.ForwardingDevice;
 import dev.platter.nbd.protocol.Commands;
 import dev.platter.nbd.protocol.ExportQuery;
 import dev.platter.nbd.protocol.HandshakeFlags;
+import dev.platter.nbd.protocol.InfoTypes;
 import dev.platter.nbd.protocol.OptionHeader;
 import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.Options;
@@ -16,6 +19,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,6 +30,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Clients that mean no good: each costs its own connection, and nothing else. */
@@ -187,7 +192,11 @@ class HostileClientTest {
                 new byte[] {0, 0, 0, 1, 'a', 0, 5},
                 new byte[] {0, 0, 0, 0, 0, 0, 0},
                 new byte[] {0, 0, 0, 1, 0, 0, 0},
-                new byte[] {0, 0, 0, 1, -1, 0, 0});
+                new byte[] {0, 0, 0, 1, -1, 0, 0},
+                ByteBuffer.allocate(4 + 4097 + 2)
+                        .putInt(4097)
+                        .put("x".repeat(4097).getBytes(StandardCharsets.US_ASCII))
+                        .array());
         try (RawClient client = RawClient.greet(server)) {
             for (byte[] lie : lies) {
                 assertThat(client.ask(Options.GO, lie)).isEqualTo(OptionReplies.ERR_INVALID);
@@ -211,7 +220,7 @@ class HostileClientTest {
     void hanging_up_at_every_byte_of_a_write_leaves_the_disk_whole() throws Exception {
         start(ServerLimits.defaults());
         ByteBuffer before = ByteBuffer.allocate(512).put(bytes.slice(0, 512)).flip();
-        for (int cut = 1; cut < 28 + 512; cut += 7) {
+        for (int cut = 1; cut < 28 + 512; cut++) {
             try (RawClient client = RawClient.greet(server)) {
                 client.ask(Options.GO, new ExportQuery("").bytes());
                 ByteBuffer out = ByteBuffer.allocate(28 + 512);
@@ -222,6 +231,37 @@ class HostileClientTest {
         }
         assertThat(bytes.slice(0, 512)).isEqualTo(before);
         requireStillServing();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,4096", "4096,4095", "512,512", "4095,2", "0,1"})
+    void requests_that_do_not_lie_on_blocks_are_refused_and_change_nothing(long offset, int length) throws Exception {
+        start(ServerLimits.defaults());
+        server.add(Export.named("blocks").of(new ForwardingDevice(BlockDevices.ofBytes("blocks", bytes)) {
+            @Override
+            public Features features() {
+                return new Features(false, true, true, true, true, 0, 4096, 4096, 1 << 20, false, false);
+            }
+        }));
+        ByteBuffer before =
+                ByteBuffer.allocate(16_384).put(bytes.slice(0, 16_384)).flip();
+        try (RawClient client = RawClient.greet(server)) {
+            assertThat(client.ask(Options.GO, new ExportQuery("blocks").bytes()))
+                    .isEqualTo(OptionReplies.ERR_BLOCK_SIZE_REQD);
+            client.ask(Options.GO, new ExportQuery("blocks", InfoTypes.BLOCK_SIZE).bytes());
+            for (int type : new int[] {Commands.READ, Commands.TRIM, Commands.WRITE_ZEROES, Commands.CACHE}) {
+                client.request(0, type, type, offset, length);
+                assertThat(client.reply().header().error())
+                        .as(Commands.name(type))
+                        .isEqualTo(22);
+            }
+            client.request(0, Commands.WRITE, 9, offset, length);
+            client.send(ByteBuffer.allocate(length));
+            assertThat(client.reply().header().error()).isEqualTo(22);
+            client.request(0, Commands.READ, 10, 4096, 4096);
+            assertThat(client.reply().header().error()).isZero();
+        }
+        assertThat(bytes.slice(0, 16_384)).isEqualTo(before);
     }
 
     @Test

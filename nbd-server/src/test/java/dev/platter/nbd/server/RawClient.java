@@ -4,20 +4,25 @@ import dev.platter.nbd.protocol.HandshakeFlags;
 import dev.platter.nbd.protocol.OptionHeader;
 import dev.platter.nbd.protocol.OptionReplies;
 import dev.platter.nbd.protocol.OptionReplyHeader;
+import dev.platter.nbd.protocol.Options;
 import dev.platter.nbd.protocol.ReplyHeader;
 import dev.platter.nbd.protocol.RequestHeader;
+import dev.platter.nbd.tls.TlsChannel;
+import dev.platter.nbd.tls.TlsSession;
 import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
 import java.util.List;
 
 /** A client that sends what a test wants, right or wrong, and shows what comes back. */
 final class RawClient implements Closeable {
-    private final SocketChannel channel;
+    private final SocketChannel socket;
+    private final ByteChannel channel;
 
     /** A reply to an option. */
     record OptionReply(int option, int reply, ByteBuffer data) {}
@@ -25,12 +30,14 @@ final class RawClient implements Closeable {
     /** A reply to a request, or a chunk of one. */
     record Reply(ReplyHeader header, ByteBuffer payload) {}
 
-    private RawClient(SocketChannel channel) {
+    private RawClient(SocketChannel socket, ByteChannel channel) {
+        this.socket = socket;
         this.channel = channel;
     }
 
     static RawClient connect(SocketAddress address) throws IOException {
-        return new RawClient(SocketChannel.open(address));
+        SocketChannel socket = SocketChannel.open(address);
+        return new RawClient(socket, socket);
     }
 
     /** Connects and says the flags that every client of today says. */
@@ -44,7 +51,17 @@ final class RawClient implements Closeable {
     }
 
     SocketChannel channel() {
-        return channel;
+        return socket;
+    }
+
+    /** Asks for TLS and goes over to it; from then on this client is to be left alone. */
+    RawClient secure(TlsSession session) throws IOException {
+        if (ask(Options.STARTTLS) != OptionReplies.ACK) {
+            throw new IOException("the server refuses TLS");
+        }
+        TlsChannel tls = new TlsChannel(socket, session);
+        tls.handshake();
+        return new RawClient(socket, tls);
     }
 
     void send(ByteBuffer bytes) throws IOException {
