@@ -1,13 +1,13 @@
 """The measurements of dev/bench that serve disks over NBD, beside qemu-nbd and nbdkit, or copy from them.
 
 CPU is user and system time of all threads of the server's process. In a round each server is asked the same once, one
-after the other, by the same client. The peer of a row is the better of the others; its last column has the medians of the
+after the other, by the same client. The peer of a row is the best of the others; its last column has the medians of the
 rest. qemu-nbd with aio=native is there too, but never the peer: it goes past the page cache, which is something else.
 """
 import contextlib, filecmp, json, os, resource, shutil, signal, socket, statistics, struct, subprocess, tempfile, time
 
 from bench_measuring import HEAP, MIB, amount, fail, row, run
-from bench_servers import NATIVE, NotStarted, Server, die_with_parent, missing, serving, sides
+from bench_servers import NATIVE, NotStarted, Server, cpu_of, die_with_parent, missing, serving, sides
 
 LIMIT = 900  # seconds that one command may take
 CLIENTS = 1000
@@ -75,19 +75,18 @@ def count(number):
     return f"{number:.0f}"
 
 
-def compare(name, what, rounds, measure, show=amount, more_is_better=False, beside=None, note=""):
-    """Prints a row of a measure: ours beside the better of the others, or beside a stated one."""
+def compare(name, what, rounds, measure, show=amount, more_is_better=False, beside="", note=""):
+    """Prints a row of a measure: ours beside the best of the others, or of those whose names begin with what is stated."""
     medians = {side: statistics.median(answers[side][measure] for answers in rounds) for side in rounds[0]}
     others = {side: median for side, median in medians.items() if side != "ours"}
-    if beside is None:
-        eligible = [side for side in others if side != NATIVE]
-        beside = (max if more_is_better else min)(eligible, key=others.get)
-    ratios = [answers["ours"][measure] / answers[beside][measure] for answers in rounds]
+    eligible = [side for side in others if side != NATIVE and side.startswith(beside)]
+    best = (max if more_is_better else min)(eligible, key=others.get)
+    ratios = [answers["ours"][measure] / answers[best][measure] for answers in rounds]
     if not more_is_better:
         ratios = [1 / ratio for ratio in ratios]
-    rest = ", ".join(f"{side} {show(median)}" for side, median in others.items() if side != beside)
+    rest = ", ".join(f"{side} {show(median)}" for side, median in others.items() if side != best)
     better = " (ours ÷ peer)" if more_is_better else ""
-    row(name, f"{what}{better}, beside {beside}", show(medians["ours"]), show(medians[beside]), ratios,
+    row(name, f"{what}{better}, beside {best}", show(medians["ours"]), show(medians[best]), ratios,
         "; ".join(text for text in (note, rest) if text))
 
 
@@ -277,8 +276,10 @@ def nbd_tls(bench):
             with serving(sides(bench), path, "raw", tcp=True, tls=tls) as running:
                 rounds = in_turn(bench, running, lambda server: copied(server, tls.env), bench.warm_ups)
         for measure, what in (("cpu", "server CPU"), ("wall", "wall")):
-            compare("nbd-tls", f"raw {bench.size // MIB} MiB, {kind}, {what}", rounds, measure,
-                    note=f"TLS 1.3, {cipher.upper()}: the client offers nothing else")
+            for beside in ("qemu-nbd", "nbdkit"):
+                if any(side.startswith(beside) for side in rounds[0]):
+                    compare("nbd-tls", f"raw {bench.size // MIB} MiB, {kind}, {what}", rounds, measure, beside=beside,
+                            note=f"TLS 1.3, {cipher.upper()}")
 
 
 def nbd_status(bench):
@@ -319,13 +320,14 @@ class OurClient:
 
     def copy(self):
         with deadline("NbdInProcess"):
+            before = cpu_of(self.process.pid)
             self.process.stdin.write("\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
+            cpu = cpu_of(self.process.pid) - before
         if not line:
             fail("NbdInProcess ended; see above")
-        wall, cpu = map(float, line.split("\t"))
-        return {"wall": wall, "cpu": cpu}
+        return {"wall": float(line), "cpu": cpu}
 
     def __enter__(self):
         return self

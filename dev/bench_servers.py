@@ -78,8 +78,7 @@ class Server:
             raise NotStarted(f"{' '.join(command)}: serves in process {pid.strip()}, not in {self.process.pid}")
 
     def cpu(self):
-        """Seconds of CPU so far, of threads that have ended too, to the nanosecond: clock_getcpuclockid(3)."""
-        return time.clock_gettime(~self.process.pid << 3 | 2)
+        return cpu_of(self.process.pid)
 
     def peak(self):
         """The most memory that was resident, in MiB."""
@@ -103,6 +102,11 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def cpu_of(process):
+    """Seconds of CPU so far, of threads that have ended too, to the nanosecond: clock_getcpuclockid(3)."""
+    return time.clock_gettime(~process << 3 | 2)
 
 
 def die_with_parent():
