@@ -38,7 +38,9 @@ final class InfoText {
         field("image", info.filename());
         field("file format", info.format());
         field("virtual size", Sizes.qemu(info.virtualSize()) + " (" + info.virtualSize() + " bytes)");
-        field("disk size", info.actualSize() == null ? "unavailable" : Sizes.qemu(info.actualSize()));
+        if (info.actualSize() != null) {
+            field("disk size", Sizes.qemu(info.actualSize()));
+        }
         if (info.encrypted()) {
             field("encrypted", "yes");
         }

@@ -21,7 +21,17 @@ final class ClassLoadingTest {
     private Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"inspect", "info", "map", "check", "df", "dump -o {}/copy", "compare {}", "nbdinfo --help"})
+    @ValueSource(
+            strings = {
+                "inspect",
+                "info",
+                "map --output=json",
+                "check",
+                "df",
+                "dump -o {}/copy",
+                "compare {}",
+                "nbdinfo --help"
+            })
     void commandsThatNeedNoServerLoadNothingOfTheClient(String words) throws IOException {
         Path log = folder.resolve("log");
         List<String> command = new ArrayList<>();
