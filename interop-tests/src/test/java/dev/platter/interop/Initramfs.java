@@ -20,7 +20,19 @@ final class Initramfs {
 
     private final Map<String, Entry> entries = new LinkedHashMap<>();
 
-    private record Entry(int mode, int major, int minor, byte[] content) {}
+    private static final class Entry {
+        private final int mode;
+        private final int major;
+        private final int minor;
+        private final byte[] content;
+
+        Entry(int mode, int major, int minor, byte[] content) {
+            this.mode = mode;
+            this.major = major;
+            this.minor = minor;
+            this.content = content;
+        }
+    }
 
     Initramfs() {
         folders("dev");
