@@ -95,9 +95,9 @@ final class LinuxGuest {
         }
         Set<String> ordered = new LinkedHashSet<>();
         for (String module : modules) {
-            List<String> files = needs.get(module);
             // what is not in the list is built in, or the guest will miss it and say so
-            for (int i = files == null ? -1 : files.size() - 1; i >= 0; i--) {
+            List<String> files = needs.getOrDefault(module, List.of());
+            for (int i = files.size() - 1; i >= 0; i--) {
                 ordered.add(files.get(i));
             }
         }
