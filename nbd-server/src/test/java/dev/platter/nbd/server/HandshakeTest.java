@@ -258,6 +258,11 @@ class HandshakeTest {
             client.ask(Options.GO, new ExportQuery("disk").bytes());
             second.ask(Options.GO, new ExportQuery("disk").bytes());
             assertThat(opened).hasValue(1);
+            // the server notes the export after it has agreed to it, and before it answers a request
+            for (RawClient each : List.of(client, second)) {
+                each.request(0, Commands.FLUSH, 1, 0, 0);
+                each.reply();
+            }
             assertThat(server.clients()).extracting(ClientInfo::export).containsOnly("disk");
         }
     }
