@@ -18,13 +18,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * Maps guest offsets to clusters of the file, by one L1 table: the active one or a snapshot's.
  *
- * <p>L2 tables are kept in slices, in a direct-mapped cache of fixed size. A slice is a {@code long[]}: its number first,
- * then its entries, {@linkplain L2Entry compact} and in host byte order, then, in images with subclusters, their bitmaps.
- * A lookup that hits is two array loads. Slices never change once published; threads that miss at the same time may load
- * the same one twice. L1 entries are kept in pages the same way.
+ * <p>L2 tables are kept in {@linkplain TableSlice slices}, in a direct-mapped cache of fixed size. A lookup that hits is two
+ * array loads. Threads that miss at the same time may load the same slice twice. L1 entries are kept in pages the same way.
+ *
+ * <p>Where the image is only read, slices never change, and a thread that still finds an older one in the cache is right
+ * too. Where it is written, that one may lack a change, so the cache is read in order with everything else.
  */
 final class ClusterMapper {
-    private static final VarHandle TABLES = MethodHandles.arrayElementVarHandle(long[][].class);
+    private static final VarHandle TABLES = MethodHandles.arrayElementVarHandle(TableSlice[].class);
     private static final VarHandle ENTRIES = MethodHandles.arrayElementVarHandle(long[].class);
 
     /** Bytes of an L2 table that are read and kept together: a whole table up to clusters of 16 KiB. */
@@ -58,8 +59,8 @@ final class ClusterMapper {
     private final BufferPool buffers;
     private final BufferPool walkBuffers;
     private final BufferPool l1Buffers;
-    private final long[][] slices;
-    private final long[][] l1Pages;
+    private final TableSlice[] slices;
+    private final TableSlice[] l1Pages;
     private final AtomicBoolean warnedOfReservedBits;
 
     /** Changes that are not in the file yet; null where the image is only read. Tables are loaded under its monitor. */
@@ -127,10 +128,10 @@ final class ClusterMapper {
         this.walkBuffers = new BufferPool(Math.min(WALK_SLICE_BYTES, header.clusterSize()));
         this.l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
         long slicesOfDisk = Math.max(1, l1Entries) << (header.l2Bits() - sliceBits);
-        this.slices = new long[slots(slicesOfDisk, Math.max(1, cacheBytes / sliceBytes))][];
+        this.slices = new TableSlice[slots(slicesOfDisk, Math.max(1, cacheBytes / sliceBytes))];
         int pagesAllowed = cacheBytes / L1_FRACTION / (Long.BYTES << L1_PAGE_BITS);
         pagesAllowed = Math.max(MIN_L1_PAGES, Math.min(MAX_L1_PAGES, pagesAllowed));
-        this.l1Pages = new long[slots((l1Entries >>> L1_PAGE_BITS) + 1, pagesAllowed)][];
+        this.l1Pages = new TableSlice[slots((l1Entries >>> L1_PAGE_BITS) + 1, pagesAllowed)];
     }
 
     private ClusterMapper(ClusterMapper shared, long loadableBytes) {
@@ -155,8 +156,8 @@ final class ClusterMapper {
         this.buffers = edits == null ? shared.walkBuffers : shared.buffers;
         this.walkBuffers = shared.walkBuffers;
         this.l1Buffers = shared.l1Buffers;
-        this.slices = new long[1][];
-        this.l1Pages = new long[1][];
+        this.slices = new TableSlice[1];
+        this.l1Pages = new TableSlice[1];
     }
 
     /** A power of two, no more than needed and no more than allowed. */
@@ -189,7 +190,7 @@ final class ClusterMapper {
      */
     long lookup(long guestOffset) throws IOException {
         long[] slice = slice(guestOffset >>> sliceShift);
-        return slice == null ? L2Entry.UNALLOCATED : slice[1 + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
+        return slice == null ? L2Entry.UNALLOCATED : slice[(int) (guestOffset >>> clusterBits) & sliceEntryMask];
     }
 
     /**
@@ -212,7 +213,7 @@ final class ClusterMapper {
     /** Returns the subcluster bitmap of the cluster that holds a guest offset; 0 in images without subclusters. */
     long subclusters(long guestOffset) throws IOException {
         long[] slice = header.isExtendedL2() ? slice(guestOffset >>> sliceShift) : null;
-        return slice == null ? 0 : slice[2 + sliceEntryMask + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
+        return slice == null ? 0 : slice[1 + sliceEntryMask + ((int) (guestOffset >>> clusterBits) & sliceEntryMask)];
     }
 
     /**
@@ -229,8 +230,8 @@ final class ClusterMapper {
             return expected == L2Entry.UNALLOCATED ? tableEnd(guestOffset) : guestOffset;
         }
         long cluster = guestOffset >>> clusterBits;
-        int first = 1 + ((int) cluster & sliceEntryMask);
-        int last = (int) Math.min(2 + sliceEntryMask, first + ((end - 1) >>> clusterBits) - cluster + 1);
+        int first = (int) cluster & sliceEntryMask;
+        int last = (int) Math.min(1 + sliceEntryMask, first + ((end - 1) >>> clusterBits) - cluster + 1);
         int run = expected == L2Entry.UNALLOCATED
                 ? emptyRun(slice, first, last)
                 : run(slice, first, last, expected, L2Entry.step(expected, header));
@@ -256,8 +257,13 @@ final class ClusterMapper {
     }
 
     private long @Nullable [] slice(long number) throws IOException {
-        long[] slice = (long[]) TABLES.getAcquire(slices, (int) number & (slices.length - 1));
-        return slice != null && slice[0] == number ? slice : loadSlice(number);
+        int slot = (int) number & (slices.length - 1);
+        TableSlice slice = edits == null ? slices[slot] : (TableSlice) TABLES.getAcquire(slices, slot);
+        return slice != null && slice.number == number ? slice.entries : loadSlice(number);
+    }
+
+    private static void keep(TableSlice[] cache, long number, long[] entries) {
+        TABLES.setRelease(cache, (int) number & (cache.length - 1), new TableSlice(number, entries));
     }
 
     private long @Nullable [] loadSlice(long number) throws IOException {
@@ -269,7 +275,7 @@ final class ClusterMapper {
             if (edited == null) {
                 return readSlice(number);
             }
-            TABLES.setRelease(slices, (int) number & (slices.length - 1), edited.entries);
+            keep(slices, number, edited.entries);
             return edited.entries;
         }
     }
@@ -297,7 +303,7 @@ final class ClusterMapper {
             long from = table + (number & ((1L << slicesPerTableBits) - 1)) * bytes;
             file.readTable("L2 table", table, header.clusterSize(), from, raw);
             long[] slice = decode(raw.flip(), number);
-            TABLES.setRelease(slices, (int) number & (slices.length - 1), slice);
+            keep(slices, number, slice);
             return slice;
         } finally {
             buffers.give(raw);
@@ -305,51 +311,50 @@ final class ClusterMapper {
     }
 
     private long[] decode(ByteBuffer raw, long number) throws IOException {
-        long[] slice = new long[1 + raw.limit() / Long.BYTES];
-        slice[0] = number;
+        long[] slice = new long[raw.limit() / Long.BYTES];
         // big disks have little on them: most entries of most tables are zero, and stay it
         int zeros = HostFile.ZEROS.mismatch(raw);
         if (zeros >= 0 && zeros < raw.limit()) {
             if (header.isExtendedL2()) {
-                decodeExtended(raw, slice);
+                decodeExtended(raw, slice, number);
             } else {
-                decodeStandard(raw, slice);
+                decodeStandard(raw, slice, number);
             }
             markBeyondEnd(slice);
         }
         return slice;
     }
 
-    private void decodeStandard(ByteBuffer raw, long[] slice) {
+    private void decodeStandard(ByteBuffer raw, long[] slice, long number) {
         int entries = 1 << sliceBits;
-        raw.asLongBuffer().get(slice, 1, entries);
+        raw.asLongBuffer().get(slice, 0, entries);
         long reserved = 0;
-        for (int i = 1; i <= entries; i++) {
+        for (int i = 0; i < entries; i++) {
             long entry = slice[i];
             if (entry != 0) {
                 reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
                 slice[i] = L2Entry.compact(entry, header, kept);
             }
         }
-        warnOfReserved(reserved, slice);
+        warnOfReserved(reserved, number);
     }
 
-    private void decodeExtended(ByteBuffer raw, long[] slice) {
+    private void decodeExtended(ByteBuffer raw, long[] slice, long number) {
         int entries = 1 << sliceBits;
         long reserved = 0;
         for (int i = 0; i < entries; i++) {
             long entry = raw.getLong(16 * i);
             long bitmap = raw.getLong(16 * i + 8);
             reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-            slice[1 + i] = L2Entry.compactExtended(entry, bitmap, header, kept);
-            slice[1 + entries + i] = bitmap;
+            slice[i] = L2Entry.compactExtended(entry, bitmap, header, kept);
+            slice[entries + i] = bitmap;
         }
-        warnOfReserved(reserved, slice);
+        warnOfReserved(reserved, number);
     }
 
-    private void warnOfReserved(long reserved, long[] slice) {
+    private void warnOfReserved(long reserved, long number) {
         if (reserved != 0) {
-            warnOfReservedBits("L2 entries of guest offset " + (slice[0] << sliceShift) + " and on", -1);
+            warnOfReservedBits("L2 entries of guest offset " + (number << sliceShift) + " and on", -1);
         }
     }
 
@@ -360,7 +365,7 @@ final class ClusterMapper {
     private void markBeyondEnd(long[] slice) throws IOException {
         long end = dataFile.fileSize();
         boolean asked = false;
-        for (int i = 1; i <= 1 << sliceBits; i++) {
+        for (int i = 0; i < 1 << sliceBits; i++) {
             long entry = slice[i];
             if (L2Entry.isCompressed(entry) || L2Entry.kind(entry) != L2Entry.DATA || L2Entry.offset(entry) < end) {
                 continue;
@@ -387,11 +392,9 @@ final class ClusterMapper {
             return edited;
         }
         long number = index >>> L1_PAGE_BITS;
-        long[] page = (long[]) TABLES.getAcquire(l1Pages, (int) number & (l1Pages.length - 1));
-        if (page == null || page[0] != number) {
-            page = loadL1Page(number);
-        }
-        return page[1 + ((int) index & ((1 << L1_PAGE_BITS) - 1))];
+        TableSlice page = (TableSlice) TABLES.getAcquire(l1Pages, (int) number & (l1Pages.length - 1));
+        long[] entries = page != null && page.number == number ? page.entries : loadL1Page(number);
+        return entries[(int) index & ((1 << L1_PAGE_BITS) - 1)];
     }
 
     private long[] loadL1Page(long number) throws IOException {
@@ -405,10 +408,9 @@ final class ClusterMapper {
                     l1Entries * Long.BYTES,
                     l1TableOffset + (number << L1_PAGE_BITS) * Long.BYTES,
                     raw);
-            long[] page = new long[1 + entries];
-            page[0] = number;
-            raw.flip().asLongBuffer().get(page, 1, entries);
-            TABLES.setRelease(l1Pages, (int) number & l1Pages.length - 1, page);
+            long[] page = new long[entries];
+            raw.flip().asLongBuffer().get(page, 0, entries);
+            keep(l1Pages, number, page);
             return page;
         } finally {
             l1Buffers.give(raw);
@@ -444,13 +446,13 @@ final class ClusterMapper {
                 long stored =
                         L2Entry.isCompressed(compact) ? compact : compact & (L2Entry.OFFSET_MASK | L2Entry.COPIED);
                 slice.raw.putLong(16 * index, stored).putLong(16 * index + 8, bitmap);
-                slice.entries[2 + sliceEntryMask + index] = bitmap;
+                slice.entries[1 + sliceEntryMask + index] = bitmap;
                 slice.markDirty(16 * index, 16 * index + 16);
             } else {
                 slice.raw.putLong(8 * index, L2Entry.stored(compact));
                 slice.markDirty(8 * index, 8 * index + 8);
             }
-            ENTRIES.setRelease(slice.entries, 1 + index, compact);
+            ENTRIES.setRelease(slice.entries, index, compact);
         }
     }
 
@@ -475,7 +477,7 @@ final class ClusterMapper {
             buffers.give(raw);
         }
         edits().add(edited);
-        TABLES.setRelease(slices, (int) number & (slices.length - 1), entries);
+        keep(slices, number, entries);
         return edited;
     }
 
@@ -511,9 +513,9 @@ final class ClusterMapper {
     void forgetEdits() {
         synchronized (edits()) {
             edits().l1Entries().forEach((index, entry) -> {
-                long[] page = l1Pages[(int) (index >>> L1_PAGE_BITS) & (l1Pages.length - 1)];
-                if (page != null && page[0] == index >>> L1_PAGE_BITS) {
-                    page[1 + ((int) (long) index & ((1 << L1_PAGE_BITS) - 1))] = entry;
+                TableSlice page = l1Pages[(int) (index >>> L1_PAGE_BITS) & (l1Pages.length - 1)];
+                if (page != null && page.number == index >>> L1_PAGE_BITS) {
+                    page.entries[(int) (long) index & ((1 << L1_PAGE_BITS) - 1)] = entry;
                 }
             });
             edits().clear();
