@@ -3,15 +3,14 @@ package dev.platter.cli;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
 import dev.platter.core.DiskImage;
-import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
 import dev.platter.qcow2.Qcow2;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code platter check}: what {@code qemu-img check} prints, with its exit codes. QEMU: qemu-img.c, img_check. */
@@ -54,12 +53,18 @@ final class CheckCommand implements Command {
         boolean quiet = arguments.has("--quiet");
         String repair = arguments.choice("--repair", "", "leaks", "all");
         CacheModes.check(arguments, "-T");
-        Repaired repaired = repair.isEmpty() ? new Repaired(0, 0) : repair(arguments, repair);
-        if (repaired.any() && !json && !quiet) {
-            io.print(repaired.text());
-        }
         ImageName name = arguments.images().get(0);
-        try (DiskImage image = name.open(ReadingOptions.of(arguments, name.onOpening(new Warnings(arguments, io))))) {
+        OpenOptions options = ReadingOptions.of(arguments, name.onOpening(new Warnings(arguments, io)));
+        Findings findings = new Findings(io);
+        Qcow2.Repaired repaired = null;
+        if (!repair.isEmpty() && isCheckable(name, options)) {
+            Qcow2.Repair scope = repair.equals("all") ? Qcow2.Repair.ALL : Qcow2.Repair.LEAKS;
+            repaired = Qcow2.repair(arguments.file(), options, scope, findings);
+            if (!json && !quiet) {
+                printRepaired(repaired, io);
+            }
+        }
+        try (DiskImage image = name.open(options)) {
             String snapshot = arguments.value("--snapshot");
             if (snapshot != null) {
                 image.openSnapshot(snapshot).close();
@@ -68,8 +73,8 @@ final class CheckCommand implements Command {
                 io.message("This image format does not support checks");
                 return ExitCode.NOT_CHECKABLE;
             }
-            Findings findings = new Findings(io);
-            CheckReport report = image.check(findings);
+            // what was repaired has just been checked
+            CheckReport report = repaired == null ? image.check(findings) : repaired.after();
             findings.finish();
             if (json) {
                 printJson(image, report, repaired, io);
@@ -80,32 +85,27 @@ final class CheckCommand implements Command {
         }
     }
 
-    /** What a repair mended. */
-    private record Repaired(long leaks, long corruptions) {
-        boolean any() {
-            return leaks > 0 || corruptions > 0;
-        }
-
-        String text() {
-            return "The following inconsistencies were found and repaired:\n\n    " + leaks + " leaked clusters\n    "
-                    + corruptions + " corruptions\n\nDouble checking the fixed image now...\n";
+    private static boolean isCheckable(ImageName name, OpenOptions options) throws IOException {
+        try (DiskImage image = name.open(options)) {
+            return image.isCheckable();
         }
     }
 
-    private static Repaired repair(Arguments arguments, String what) throws IOException {
-        Path file = arguments.file();
-        OpenOptions options = ReadingOptions.of(arguments, warning -> {});
-        CheckReport before;
-        try (DiskImage image = DiskImages.open(file, options)) {
-            if (!image.isCheckable()) {
-                return new Repaired(0, 0);
-            }
-            before = image.check(new CheckListener() {});
+    private static long mendedLeaks(Qcow2.Repaired repaired) {
+        return Math.max(0, repaired.before().leaks() - repaired.after().leaks());
+    }
+
+    private static long mendedCorruptions(Qcow2.Repaired repaired) {
+        return Math.max(0, repaired.before().corruptions() - repaired.after().corruptions());
+    }
+
+    private static void printRepaired(Qcow2.Repaired repaired, Stdio io) throws IOException {
+        long leaks = mendedLeaks(repaired);
+        long corruptions = mendedCorruptions(repaired);
+        if (leaks > 0 || corruptions > 0) {
+            io.print("The following inconsistencies were found and repaired:\n\n    " + leaks + " leaked clusters\n    "
+                    + corruptions + " corruptions\n\nDouble checking the fixed image now...\n");
         }
-        Qcow2.Repair scope = what.equals("all") ? Qcow2.Repair.ALL : Qcow2.Repair.LEAKS;
-        CheckReport after = Qcow2.repair(file, options, scope);
-        return new Repaired(
-                Math.max(0, before.leaks() - after.leaks()), Math.max(0, before.corruptions() - after.corruptions()));
     }
 
     private static int exitCode(CheckReport report, Stdio io) {
@@ -119,7 +119,8 @@ final class CheckCommand implements Command {
         return report.leaks() > 0 ? ExitCode.LEAKS : ExitCode.WHOLE;
     }
 
-    private static void printJson(DiskImage image, CheckReport report, Repaired repaired, Stdio io) throws IOException {
+    private static void printJson(DiskImage image, CheckReport report, Qcow2.@Nullable Repaired repaired, Stdio io)
+            throws IOException {
         StringBuilder json = new StringBuilder("{\n");
         json.append("    \"filename\": ")
                 .append(JsonLine.quote(image.info().filename()))
@@ -135,8 +136,10 @@ final class CheckCommand implements Command {
         member(json, "fragmented-clusters", report.fragmentedClusters());
         member(json, "corruptions", report.corruptions());
         member(json, "leaks", report.leaks());
-        member(json, "corruptions-fixed", repaired.corruptions);
-        member(json, "leaks-fixed", repaired.leaks);
+        if (repaired != null) {
+            member(json, "corruptions-fixed", mendedCorruptions(repaired));
+            member(json, "leaks-fixed", mendedLeaks(repaired));
+        }
         io.print(json.append("\n}\n").toString());
     }
 

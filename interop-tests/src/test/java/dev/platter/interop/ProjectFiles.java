@@ -27,17 +27,26 @@ final class ProjectFiles {
 
     /** Returns the lines of the first code block of a language in a Markdown file, without indentation. */
     static List<String> firstBlock(String file, String language) throws IOException {
-        List<String> block = new ArrayList<>();
+        return blocks(file, language).get(0);
+    }
+
+    /** Returns the lines of all code blocks of a language, without indentation and empty lines. */
+    static List<List<String>> blocks(String file, String language) throws IOException {
+        List<List<String>> blocks = new ArrayList<>();
         boolean inside = false;
         for (String line : lines(file)) {
-            if (line.equals("```") && inside) {
-                return block;
+            if (line.equals("```" + language)) {
+                inside = true;
+                blocks.add(new ArrayList<>());
+            } else if (line.equals("```")) {
+                inside = false;
+            } else if (inside && !line.isBlank()) {
+                blocks.get(blocks.size() - 1).add(line.strip());
             }
-            if (inside && !line.isBlank()) {
-                block.add(line.strip());
-            }
-            inside |= line.equals("```" + language);
         }
-        throw new IllegalStateException(file + ": has no block of " + language);
+        if (blocks.isEmpty()) {
+            throw new IllegalStateException(file + ": has no block of " + language);
+        }
+        return blocks;
     }
 }

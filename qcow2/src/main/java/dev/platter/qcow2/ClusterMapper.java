@@ -34,7 +34,14 @@ final class ClusterMapper {
     /** The same for walks, which need all of it anyway. */
     private static final int WALK_SLICE_BYTES = 64 << 10;
 
+    /** The entries of every slice that has none, where nobody changes them. */
     private static final long[] NOTHING = new long[WALK_SLICE_BYTES / Long.BYTES];
+
+    /** Bytes of a slice that are decoded together once one of them is not zero. */
+    private static final int RUN_BYTES = 1024;
+
+    /** From so many tables on, looking at a range is a walk. */
+    private static final int WALK_TABLES = 4;
 
     private static final int L1_PAGE_BITS = 9;
     private static final int MAX_L1_PAGES = 256;
@@ -68,6 +75,9 @@ final class ClusterMapper {
 
     /** Whose L1 entries a walk takes where tables move; null in what is no walk. */
     private final @Nullable ClusterMapper parent;
+
+    /** What a walk that changes nothing decodes one slice after the other into; it is used by one thread. */
+    private long @Nullable [] reused;
 
     /** Bits of stored entries that compact ones keep. */
     private final long kept;
@@ -167,14 +177,18 @@ final class ClusterMapper {
         return wanted > slots && needed <= allowed ? slots << 1 : slots;
     }
 
-    /** A mapper of the same tables that keeps one slice, for walks from front to back that would wash out the cache. */
-    ClusterMapper forWalk(long loadableBytes) {
-        return new ClusterMapper(this, loadableBytes);
-    }
-
-    /** Bytes of the guest's disk that the cache covers when it is full. */
-    long coverage() {
-        return (long) slices.length << sliceShift;
+    /**
+     * Returns the mapper for one look at a range, by one thread: a long one goes from front to back through tables that the
+     * cache cannot all keep, and would wash it out; then it is one of the same tables that keeps a single slice.
+     *
+     * @param length bytes of the guest's disk
+     * @param loadableBytes bytes of tables that may be loaded in a walk
+     */
+    ClusterMapper forRange(long length, long loadableBytes) {
+        long covered = (long) slices.length << sliceShift;
+        boolean keepsAll = covered >= l1Entries << tableShift;
+        boolean walk = length > covered / 2 || (!keepsAll && length >= (long) WALK_TABLES << tableShift);
+        return walk ? new ClusterMapper(this, loadableBytes) : this;
     }
 
     /** Bytes of tables that the caches hold when they are full. */
@@ -239,6 +253,9 @@ final class ClusterMapper {
     }
 
     private static int emptyRun(long[] slice, int first, int last) {
+        if (slice == NOTHING) {
+            return last - first;
+        }
         int empty = Arrays.mismatch(slice, first, last, NOTHING, 0, last - first);
         return empty < 0 ? last - first : empty;
     }
@@ -311,45 +328,70 @@ final class ClusterMapper {
     }
 
     private long[] decode(ByteBuffer raw, long number) throws IOException {
-        long[] slice = new long[raw.limit() / Long.BYTES];
-        // big disks have little on them: most entries of most tables are zero, and stay it
-        int zeros = HostFile.ZEROS.mismatch(raw);
-        if (zeros >= 0 && zeros < raw.limit()) {
-            if (header.isExtendedL2()) {
-                decodeExtended(raw, slice, number);
-            } else {
-                decodeStandard(raw, slice, number);
-            }
-            markBeyondEnd(slice);
+        int used = HostFile.nextUsed(raw, 0);
+        if (used == raw.limit() && edits == null) {
+            return NOTHING;
         }
+        long[] slice = empty(raw.limit() / Long.BYTES);
+        int end = header.isExtendedL2()
+                ? decodeExtended(raw, used, slice, number)
+                : decodeStandard(raw, used, slice, number);
+        markBeyondEnd(slice, used / header.l2EntryBytes(), end);
         return slice;
     }
 
-    private void decodeStandard(ByteBuffer raw, long[] slice, long number) {
-        int entries = 1 << sliceBits;
-        raw.asLongBuffer().get(slice, 0, entries);
+    /** Returns room for entries, all zero. */
+    private long[] empty(int entries) {
+        if (edits != null || parent == null) {
+            return new long[entries];
+        }
+        // if decoding fails, what was in it must not be found
+        slices[0] = null;
+        long[] again = reused;
+        if (again == null) {
+            again = new long[entries];
+            reused = again;
+        } else {
+            Arrays.fill(again, 0);
+        }
+        return again;
+    }
+
+    /** Returns the index behind the last entry that is not zero, or a little later. */
+    private int decodeStandard(ByteBuffer raw, int from, long[] slice, long number) {
         long reserved = 0;
-        for (int i = 0; i < entries; i++) {
-            long entry = slice[i];
-            if (entry != 0) {
-                reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-                slice[i] = L2Entry.compact(entry, header, kept);
+        int end = from;
+        for (int at = from; at < raw.limit(); at = HostFile.nextUsed(raw, end)) {
+            end = Math.min(at + RUN_BYTES, raw.limit());
+            for (; at < end; at += Long.BYTES) {
+                long entry = raw.getLong(at);
+                if (entry != 0) {
+                    reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
+                    slice[at / Long.BYTES] = L2Entry.compact(entry, header, kept);
+                }
             }
         }
         warnOfReserved(reserved, number);
+        return end / Long.BYTES;
     }
 
-    private void decodeExtended(ByteBuffer raw, long[] slice, long number) {
+    private int decodeExtended(ByteBuffer raw, int from, long[] slice, long number) {
         int entries = 1 << sliceBits;
         long reserved = 0;
-        for (int i = 0; i < entries; i++) {
-            long entry = raw.getLong(16 * i);
-            long bitmap = raw.getLong(16 * i + 8);
-            reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-            slice[i] = L2Entry.compactExtended(entry, bitmap, header, kept);
-            slice[entries + i] = bitmap;
+        int end = from;
+        for (int at = from; at < raw.limit(); at = HostFile.nextUsed(raw, end)) {
+            end = Math.min(at + RUN_BYTES, raw.limit());
+            for (; at < end; at += 2 * Long.BYTES) {
+                long entry = raw.getLong(at);
+                long bitmap = raw.getLong(at + Long.BYTES);
+                int index = at / (2 * Long.BYTES);
+                reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
+                slice[index] = L2Entry.compactExtended(entry, bitmap, header, kept);
+                slice[entries + index] = bitmap;
+            }
         }
         warnOfReserved(reserved, number);
+        return end / (2 * Long.BYTES);
     }
 
     private void warnOfReserved(long reserved, long number) {
@@ -362,10 +404,10 @@ final class ClusterMapper {
      * Marks clusters of data that begin beyond the end of their file. It is asked for its size once at most: all entries of
      * a table can lie beyond it, and asking can be dear.
      */
-    private void markBeyondEnd(long[] slice) throws IOException {
+    private void markBeyondEnd(long[] slice, int first, int last) throws IOException {
         long end = dataFile.fileSize();
         boolean asked = false;
-        for (int i = 0; i < 1 << sliceBits; i++) {
+        for (int i = first; i < last; i++) {
             long entry = slice[i];
             if (L2Entry.isCompressed(entry) || L2Entry.kind(entry) != L2Entry.DATA || L2Entry.offset(entry) < end) {
                 continue;

@@ -243,8 +243,7 @@ final class ClusterReader {
 
     /** Reports the extents of a range; see {@link BlockDevice#extents}. */
     void extents(long offset, long length, ExtentVisitor visitor) throws IOException {
-        // a long walk gets a small cache of its own and must not load more tables than there can be
-        ClusterMapper tables = length > mapper.coverage() / 2 ? mapper.forWalk(walkBytes) : mapper;
+        ClusterMapper tables = mapper.forRange(length, walkBytes);
         new ExtentWalk(tables, visitor).walk(offset, offset + length);
     }
 

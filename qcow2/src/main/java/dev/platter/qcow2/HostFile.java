@@ -84,6 +84,17 @@ final class HostFile implements BlockDevice {
         return size;
     }
 
+    /**
+     * Returns where the next bytes of a table that are not all zero begin: most entries of most tables are.
+     *
+     * @param table from its beginning to its limit, 64 KiB at most; its position is moved
+     * @return a multiple of 16, a whole number of entries; the limit if nothing but zeros follows {@code from}
+     */
+    static int nextUsed(ByteBuffer table, int from) {
+        int equal = table.position(from).mismatch(ZEROS);
+        return equal < 0 || from + equal >= table.limit() ? table.limit() : (from + equal) & -16;
+    }
+
     /** Returns whether the bytes lie in the file; asks for its size again before it says no. */
     boolean holds(long offset, long length) throws IOException {
         return Bounds.inside(offset, length, size) || Bounds.inside(offset, length, askSize());

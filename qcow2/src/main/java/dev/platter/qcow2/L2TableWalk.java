@@ -22,7 +22,6 @@ final class L2TableWalk {
     private final CheckFindings findings;
     private final HostReferences references;
     private final ByteBuffer piece;
-    private final ByteBuffer zeros = HostFile.ZEROS.duplicate();
     private final boolean extended;
     private final boolean hasDataFile;
     private final int clusterBits;
@@ -102,7 +101,7 @@ final class L2TableWalk {
         long size = Math.min(counts.size(), Qcow2Check.clustersOf(fileSize, clusterBits) - first);
         int bytes = piece.capacity();
         long next = nextContiguous;
-        for (int at = nextUsed(0, bytes); at < bytes; at = nextUsed(at, bytes)) {
+        for (int at = HostFile.nextUsed(piece, 0); at < bytes; at = HostFile.nextUsed(piece, at)) {
             int end = Math.min(at + RUN_BYTES, bytes);
             for (; at < end; at += Long.BYTES) {
                 long entry = piece.getLong(at);
@@ -138,7 +137,7 @@ final class L2TableWalk {
     private void walkEach() throws IOException {
         int bytes = piece.capacity();
         int step = header.l2EntryBytes();
-        for (int at = nextUsed(0, bytes); at < bytes; at = nextUsed(at, bytes)) {
+        for (int at = HostFile.nextUsed(piece, 0); at < bytes; at = HostFile.nextUsed(piece, at)) {
             int end = Math.min(at + RUN_BYTES, bytes);
             for (; at < end; at += step) {
                 long entry = piece.getLong(at);
@@ -148,13 +147,6 @@ final class L2TableWalk {
                 }
             }
         }
-    }
-
-    /** Returns where the next bytes that are not all zero begin, rounded down to whole entries. */
-    private int nextUsed(int from, int bytes) {
-        piece.position(from);
-        int equal = piece.mismatch(zeros);
-        return equal < 0 ? bytes : (from + equal) & -16;
     }
 
     private void examine(long entry, long bitmap, int at) throws IOException {

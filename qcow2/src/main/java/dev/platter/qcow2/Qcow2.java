@@ -107,6 +107,14 @@ public final class Qcow2 {
     }
 
     /**
+     * What a repair did.
+     *
+     * @param before what was wrong
+     * @param after what is wrong still; the same object if nothing had to be repaired
+     */
+    public record Repaired(CheckReport before, CheckReport after) {}
+
+    /**
      * Repairs an image that nobody else uses, also one that cannot be opened for writing. References that lead nowhere stay
      * as they are, and where nothing is wrong, nothing is written.
      *
@@ -114,25 +122,40 @@ public final class Qcow2 {
      * @throws dev.platter.core.DiskImageException if it is so damaged that it cannot be repaired
      */
     public static CheckReport repair(Path file, OpenOptions options, Repair what) throws IOException {
+        return repair(file, options, what, new CheckListener() {}).after();
+    }
+
+    /**
+     * Repairs an image, as {@link #repair(Path, OpenOptions, Repair)}.
+     *
+     * @param listener told what is wrong still
+     */
+    public static Repaired repair(Path file, OpenOptions options, Repair what, CheckListener listener)
+            throws IOException {
         try (Storage storage = Storages.open(file, true)) {
-            return repair(storage, options, what);
+            return repair(storage, options, what, listener);
         }
     }
 
     static CheckReport repair(Storage storage, OpenOptions options, Repair what) throws IOException {
-        CheckListener silent = new CheckListener() {};
+        return repair(storage, options, what, new CheckListener() {}).after();
+    }
+
+    private static Repaired repair(Storage storage, OpenOptions options, Repair what, CheckListener listener)
+            throws IOException {
         Qcow2Header header = Qcow2Header.read(storage);
         HostFile file = new HostFile(storage, header.clusterSize(), options);
         List<Snapshot> snapshots = Snapshot.readTable(header, file, options.limits());
         List<Bitmap> bitmaps = Qcow2Check.readBitmaps(List.of(), header, file, options.limits());
         Qcow2Repair repair = new Qcow2Repair(header, file);
-        if (what == Repair.ALL) {
-            repair.all(snapshots, bitmaps, options.limits(), silent);
-        } else {
-            repair.leaks(snapshots, bitmaps, options.limits(), silent);
+        CheckReport before = what == Repair.ALL
+                ? repair.all(snapshots, bitmaps, options.limits())
+                : repair.leaks(snapshots, bitmaps, options.limits());
+        if (before.corruptions() == 0 && before.leaks() == 0 && before.checkErrors() == 0) {
+            return new Repaired(before, before);
         }
         Qcow2Header now = Qcow2Header.read(storage);
-        return new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), silent).run();
+        return new Repaired(before, new Qcow2Check(now, file, snapshots, bitmaps, options.limits(), listener).run());
     }
 
     /**

@@ -38,9 +38,9 @@ final class Qcow2Repair {
                 new NewRefcounts(header, file, order, Qcow2Check.clustersOf(file.askSize(), header.clusterBits()) + 1);
     }
 
-    /** Repairs all that can be, and writes nothing where all is well. */
-    void all(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits, CheckListener listener) throws IOException {
-        Qcow2Check check = new Qcow2Check(header, file, snapshots, bitmaps, limits, listener);
+    /** Repairs all that can be, and writes nothing where all is well; returns what was wrong. */
+    CheckReport all(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits) throws IOException {
+        Qcow2Check check = new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT);
         CheckReport report = check.run();
         boolean whole = report.corruptions() == 0 && report.checkErrors() == 0;
         if (!whole || report.leaks() > 0) {
@@ -64,6 +64,7 @@ final class Qcow2Repair {
             fields.incompatibleFeatures(header.incompatibleFeatures() & ~marks);
             file.sync();
         }
+        return report;
     }
 
     /** Makes the refcounts anew, whatever they were. */
@@ -96,13 +97,15 @@ final class Qcow2Repair {
         begun = true;
     }
 
-    /** Lowers the refcounts of clusters that nobody uses, or fewer than it says, in place: each may stay undone. */
-    void leaks(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits, CheckListener listener)
-            throws IOException {
-        Qcow2Check check = new Qcow2Check(header, file, snapshots, bitmaps, limits, listener);
+    /**
+     * Lowers the refcounts of clusters that nobody uses, or fewer than it says, in place: each may stay undone. Returns what
+     * was wrong.
+     */
+    CheckReport leaks(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits) throws IOException {
+        Qcow2Check check = new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT);
         CheckReport report = check.run();
         if (report.leaks() == 0) {
-            return;
+            return report;
         }
         // what a table refers to that was cut off looks like leaks
         requireNothingBeyondEnd(check);
@@ -112,6 +115,7 @@ final class Qcow2Repair {
             new OwnFlags(header, file).set();
             file.sync();
         }
+        return report;
     }
 
     private void lowerLeaks(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits) throws IOException {

@@ -5,7 +5,6 @@ import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
 import jdk.jfr.Enabled;
 import jdk.jfr.Event;
-import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -38,8 +37,8 @@ final class RequestEvent extends Event {
     @Label("Error")
     int error;
 
-    /** Returns whether a recording wants requests. */
+    /** Returns whether a recording wants requests; to be asked only where there are recordings. */
     static boolean isWanted() {
-        return FlightRecorder.isInitialized() && new RequestEvent().isEnabled();
+        return new RequestEvent().isEnabled();
     }
 }

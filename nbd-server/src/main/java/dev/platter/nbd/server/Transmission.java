@@ -14,6 +14,7 @@ import dev.platter.nbd.protocol.RequestHeader;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -77,7 +78,8 @@ final class Transmission {
                     break;
                 }
                 connection.count(request);
-                if (RequestEvent.isWanted()) {
+                // asked first, because the first look at the event's own class loads all that flight recordings need
+                if (FlightRecorder.isInitialized() && RequestEvent.isWanted()) {
                     recorded();
                 } else {
                     serve();
