@@ -55,8 +55,12 @@ final class ImageName {
         if (!address) {
             return Objects.toString(Arguments.path(text).getFileName(), text);
         }
-        String last = text.substring(text.lastIndexOf('/') + 1);
-        return last.isEmpty() ? text : last;
+        // what stands behind a question mark are a socket, whose name says something, or files of keys
+        int query = text.indexOf('?');
+        boolean socket = query >= 0 && text.indexOf("socket=", query) >= 0;
+        String named = query < 0 || socket ? text : text.substring(0, query);
+        String last = named.substring(named.lastIndexOf('/') + 1);
+        return last.isEmpty() ? named : last;
     }
 
     @Override

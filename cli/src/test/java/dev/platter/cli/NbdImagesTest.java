@@ -54,6 +54,10 @@ final class NbdImagesTest {
         }
         assertThat(new ImageName("nbd://192.168.122.1").shortName()).isEqualTo("192.168.122.1");
         assertThat(new ImageName("nbd://host/a/guest").shortName()).isEqualTo("guest");
+        assertThat(new ImageName("nbds://host/guest?tls-psk-file=/etc/keys.psk").shortName())
+                .isEqualTo("guest");
+        assertThat(new ImageName("nbd+unix:///?socket=/run/vm.sock").shortName())
+                .isEqualTo("vm.sock");
         assertThat(new ImageName("nbd://host/").shortName()).isEqualTo("nbd://host/");
     }
 
