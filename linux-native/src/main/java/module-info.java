@@ -11,4 +11,7 @@ module dev.platter.linux {
 
     opens dev.platter.linux to
             com.sun.jna;
+
+    provides dev.platter.core.FileFacts with
+            dev.platter.linux.LinuxFileFacts;
 }
