@@ -148,7 +148,8 @@ final class Binder {
         if (file == null) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    device.description() + ": a loop device stands on a raw file, and this is none; bind it as fuse or auto",
+                    device.description()
+                            + ": a loop device stands on a raw file, and this is none; bind it as fuse or auto",
                     null);
         }
         return file;
@@ -173,8 +174,8 @@ final class Binder {
         List<Path> nodes = DevicePartitions.ensure(binding.device(), ranges);
         for (int i = 0; i < nodes.size(); i++) {
             DeviceCatalog.Entry entry = wanted.get(i);
-            binding.addPartition(new BoundDevice(
-                    entry.name(), nodes.get(i), entry.size(), entry.content(), !options.isWritable()));
+            binding.addPartition(
+                    new BoundDevice(entry.name(), nodes.get(i), entry.size(), entry.content(), !options.isWritable()));
         }
     }
 
@@ -220,7 +221,6 @@ final class Binder {
                 ? LoopAttachment.onFile(binding.device(), loop.withRange(place - hidden, entry.size()), journal)
                 : serve(volume, file, loop);
         binding.push(attachment);
-        binding.addVolume(
-                new BoundDevice(entry.name(), attachment.device(), entry.size(), entry.content(), readOnly));
+        binding.addVolume(new BoundDevice(entry.name(), attachment.device(), entry.size(), entry.content(), readOnly));
     }
 }

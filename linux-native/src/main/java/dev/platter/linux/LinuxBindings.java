@@ -86,8 +86,7 @@ public final class LinuxBindings {
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
             BindingJournal journal = BindingJournal.of(run.of(tag));
-            found.add(
-                    new BindingInfo(tag, journal.image(), journal.loops(), journal.process(), journal.isServed()));
+            found.add(new BindingInfo(tag, journal.image(), journal.loops(), journal.process(), journal.isServed()));
         }
         return found;
     }
@@ -123,7 +122,9 @@ public final class LinuxBindings {
         journal.end();
         if (lost != null && !dead) {
             throw new BlockIOException(
-                    Kind.IO, tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(), lost);
+                    Kind.IO,
+                    tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(),
+                    lost);
         }
     }
 

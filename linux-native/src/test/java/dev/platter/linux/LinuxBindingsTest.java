@@ -19,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -72,7 +73,8 @@ class LinuxBindingsTest {
         Path point = Files.createDirectory(folder.resolve("mnt"));
 
         try (DiskImage image = open(file, true);
-                Binding binding = LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
             mount(new BoundDevice("disk", binding.device(), 0, type, false), point);
             try {
                 Files.write(point.resolve("kept"), TestBytes.of(0, 5 << 20));
@@ -90,7 +92,8 @@ class LinuxBindingsTest {
             ReferenceTools.runOk("qemu-img", "check", file.toString());
         }
         try (DiskImage image = open(file, false);
-                Binding binding = LinuxBindings.bind(image, BindOptions.readOnly().tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.readOnly().tag(TAG))) {
             mount(new BoundDevice("disk", binding.device(), 0, type, true), point);
             try {
                 assertThat(Files.readAllBytes(point.resolve("kept"))).isEqualTo(TestBytes.of(0, 5 << 20));
@@ -120,7 +123,8 @@ class LinuxBindingsTest {
     @EnumSource(names = {"AUTO", "LOOP", "FUSE"})
     void raw_image_has_its_bytes_whatever_way_it_goes(BindOptions.Via via) throws IOException {
         try (DiskImage image = open(raw(), false);
-                Binding binding = LinuxBindings.bind(image, BindOptions.readOnly().as(via).tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.readOnly().as(via).tag(TAG))) {
             assertThat(bytes(binding.device())).isEqualTo(TestBytes.of(0, SIZE));
             assertThat(binding.isThere()).isTrue();
             assertThat(KernelDevices.statusOf(binding.device()).backingFile().startsWith(RunFolder.DEFAULT.toString()))
@@ -280,8 +284,8 @@ class LinuxBindingsTest {
     @Test
     void bindings_are_listed_and_released_by_tag() throws IOException {
         try (DiskImage image = open(raw(), false)) {
-            Binding binding = LinuxBindings.bind(
-                    image, BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE));
+            Binding binding =
+                    LinuxBindings.bind(image, BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE));
             assertThat(LinuxBindings.list()).anySatisfy(info -> {
                 assertThat(info.tag()).isEqualTo(TAG);
                 assertThat(info.image()).endsWith("disk.raw");
@@ -312,15 +316,17 @@ class LinuxBindingsTest {
         try (DiskImage image = open(raw, false)) {
             assertThatThrownBy(() -> LinuxBindings.bind(image, BindOptions.writable()))
                     .isInstanceOf(ReadOnlyDeviceException.class);
-            assertThatThrownBy(
-                            () -> LinuxBindings.bind(image, BindOptions.readOnly().partitions()))
+            assertThatThrownBy(() ->
+                            LinuxBindings.bind(image, BindOptions.readOnly().partitions()))
                     .isInstanceOf(IllegalArgumentException.class);
         }
         try (DiskImage image = open(raw, true);
-                Binding binding = LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
             assertThatThrownBy(() -> LinuxBindings.bind(image, BindOptions.readOnly()))
                     .hasMessageContaining("is bound to " + binding.device() + " already, for writing");
-            assertThatThrownBy(() -> LinuxBindings.bind(memory, BindOptions.readOnly().tag(TAG)))
+            assertThatThrownBy(() ->
+                            LinuxBindings.bind(memory, BindOptions.readOnly().tag(TAG)))
                     .hasMessageContaining("the tag " + TAG + " is in use");
         }
         assertThatThrownBy(() -> BindOptions.readOnly().tag("../x")).isInstanceOf(IllegalArgumentException.class);
@@ -334,6 +340,28 @@ class LinuxBindingsTest {
             assertThat(first.tag()).startsWith("disk");
             assertThat(second.tag()).startsWith("disk").isNotEqualTo(first.tag());
             assertThat(second.device()).isNotEqualTo(first.device());
+        }
+    }
+
+    @Test
+    void rounds_leave_no_descriptor_and_no_thread_behind() throws IOException {
+        try (DiskImage image = open(raw(), false)) {
+            BindOptions options = BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE);
+            LinuxBindings.bind(image, options).close();
+            long before = descriptors();
+            for (int i = 0; i < 20; i++) {
+                LinuxBindings.bind(image, options).close();
+            }
+            assertThat(descriptors()).isLessThanOrEqualTo(before);
+            assertThat(Thread.getAllStackTraces().keySet())
+                    .extracting(Thread::getName)
+                    .noneMatch(name -> name.startsWith("fuse "));
+        }
+    }
+
+    private static long descriptors() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.count();
         }
     }
 
