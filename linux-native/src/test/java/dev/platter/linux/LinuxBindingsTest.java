@@ -304,6 +304,18 @@ class LinuxBindingsTest {
     }
 
     @Test
+    void device_that_was_bound_but_not_noted_is_released() throws IOException {
+        Path run = RunFolder.open(RunFolder.DEFAULT).make(TAG);
+        BindingJournal.begin(run, "image");
+        Path file = Files.write(run.resolve("disk"), TestBytes.of(0, 4096));
+        Path device = LoopDevice.attach(file, LoopOptions.ofReadOnly()).path();
+        assertThat(LinuxBindings.list())
+                .anySatisfy(info -> assertThat(info.devices()).containsExactly(device));
+
+        LinuxBindings.release(TAG);
+    }
+
+    @Test
     void what_cannot_be_bound_is_refused_with_the_reason() throws IOException {
         Path raw = raw();
         BlockDevice odd = BlockDevices.ofBytes("odd", ByteBuffer.allocate(1000));
