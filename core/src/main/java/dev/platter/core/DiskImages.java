@@ -42,7 +42,8 @@ public final class DiskImages {
     }
 
     private static void warnOfWriter(Path file, Storage storage, OpenOptions options) throws IOException {
-        String writer = ForeignWriter.of(file);
+        // the locks of this process look like another's where they belong to the open file
+        String writer = FileStorage.isWritten(storage.identity()) ? null : ForeignWriter.of(file);
         if (writer == null) {
             return;
         }
@@ -71,6 +72,14 @@ public final class DiskImages {
             storage.close();
             throw e;
         }
+    }
+
+    /**
+     * Returns the file whose bytes are the device's, from the first to the last: a raw image that lies in a regular file or
+     * on a block device. Null for everything else, views included. Whoever writes to the file passes by the image.
+     */
+    public static @Nullable Path fileOf(BlockDevice device) {
+        return device instanceof RawImage raw ? raw.file() : null;
     }
 
     /** Returns the names of the formats that can be read. */

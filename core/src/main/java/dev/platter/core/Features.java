@@ -80,6 +80,38 @@ public record Features(
                 slowWrites);
     }
 
+    /** Returns these features, saying whether a discard may free space. */
+    public Features withTrim(boolean frees) {
+        return new Features(
+                readOnly,
+                frees,
+                fastZero,
+                fua,
+                flushCoversAllViews,
+                logicalSectorSize,
+                minimumTransfer,
+                preferredTransfer,
+                maximumTransfer,
+                slowReads,
+                slowWrites);
+    }
+
+    /** Returns these features, saying whether {@link ZeroMode#FAST_UNMAP} can succeed. */
+    public Features withFastZero(boolean fast) {
+        return new Features(
+                readOnly,
+                trim,
+                fast,
+                fua,
+                flushCoversAllViews,
+                logicalSectorSize,
+                minimumTransfer,
+                preferredTransfer,
+                maximumTransfer,
+                slowReads,
+                slowWrites);
+    }
+
     /** Returns these features with another preferred request size, in bytes. */
     public Features withPreferredTransfer(int bytes) {
         return new Features(

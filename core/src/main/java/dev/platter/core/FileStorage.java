@@ -1,6 +1,7 @@
 package dev.platter.core;
 
 import com.google.common.io.Closer;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ReadOnlyBufferException;
@@ -35,7 +36,7 @@ final class FileStorage implements Storage {
     private static final Services<FileFacts> FACTS = new Services<>(FileFacts.class);
     private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(64 * 1024).asReadOnlyBuffer();
 
-    /** Those that hold a lock: the system drops it whenever this process closes another channel of the file. */
+    /** Those that hold a lock: the system drops Java's whenever this process closes another channel of the file. */
     private static final Map<FileIdentity, FileStorage> WRITERS = new ConcurrentHashMap<>();
 
     private final Path path;
@@ -45,6 +46,8 @@ final class FileStorage implements Storage {
     private final FileIdentity identity;
     private final boolean growable;
     private final @Nullable FileFacts facts;
+    private final FileFacts.@Nullable Changes changes;
+    private final Features features;
 
     /**
      * Never read, so no interrupt closes it: while it is open, the file system cannot give the identity of a deleted file
@@ -65,7 +68,10 @@ final class FileStorage implements Storage {
             boolean flushes,
             BasicFileAttributes attributes,
             FileChannel pin,
-            LockedChannel opened) {
+            LockedChannel opened,
+            @Nullable FileFacts facts,
+            FileFacts.@Nullable Changes changes)
+            throws IOException {
         this.path = path;
         this.name = Printable.escape(Objects.toString(path.getFileName(), path.toString()));
         this.writable = writable;
@@ -75,7 +81,24 @@ final class FileStorage implements Storage {
         this.pin = pin;
         this.channel = opened.channel;
         this.lock = opened.lock;
-        this.facts = isDefaultFileSystem(path) ? chooseFacts() : null;
+        this.facts = facts;
+        this.changes = changes;
+        this.features = features(path, writable, growable, facts, changes);
+    }
+
+    private static Features features(
+            Path path,
+            boolean writable,
+            boolean regular,
+            @Nullable FileFacts facts,
+            FileFacts.@Nullable Changes changes)
+            throws IOException {
+        Features plain = writable ? Features.ofWritable() : Features.ofReadOnly();
+        if (changes != null) {
+            plain = plain.withTrim(changes.freesSpace()).withFastZero(changes.zeroesFast());
+        }
+        FileFacts.Geometry geometry = regular || facts == null ? null : facts.geometry(path);
+        return geometry == null ? plain : plain.withLogicalSectorSize(geometry.logicalSectorSize());
     }
 
     static FileStorage open(Path path, boolean writable) throws IOException {
@@ -87,23 +110,33 @@ final class FileStorage implements Storage {
         BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
         requireBytes(path, attributes);
         FileIdentity identity = FileIdentity.of(path, attributes);
-        List<FileChannel> opened = new ArrayList<>();
+        FileFacts facts = isDefaultFileSystem(path) ? chooseFacts() : null;
+        List<Closeable> opened = new ArrayList<>();
         try {
-            opened.add(FileChannel.open(path, StandardOpenOption.READ));
-            LockedChannel channel = openChannel(path, writable);
+            FileChannel pin = FileChannel.open(path, StandardOpenOption.READ);
+            opened.add(pin);
+            FileFacts.Changes changes = null;
+            if (writable && facts != null) {
+                if (WRITERS.containsKey(identity)) {
+                    throw busy(path, "this process", null);
+                }
+                changes = facts.openChanges(path);
+                opened.add(changes);
+            }
+            LockedChannel channel = openChannel(path, writable, changes == null);
             opened.add(channel.channel);
             BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);
             if (!identity.equals(FileIdentity.of(path, now))) {
                 throw swapped(Printable.escape(path.toString()));
             }
-            FileStorage storage = new FileStorage(path, writable, flushes, now, opened.get(0), channel);
-            if (channel.lock != null) {
+            FileStorage storage = new FileStorage(path, writable, flushes, now, pin, channel, facts, changes);
+            if (channel.lock != null || changes != null) {
                 WRITERS.put(identity, storage);
             }
             return storage;
         } catch (IOException | RuntimeException e) {
-            for (FileChannel channel : opened) {
-                channel.close();
+            for (Closeable each : opened) {
+                each.close();
             }
             lockAgain(identity);
             throw e;
@@ -245,6 +278,10 @@ final class FileStorage implements Storage {
     @Override
     public void writeZeroes(long offset, long length, ZeroMode mode) throws IOException {
         requireWritable();
+        usable();
+        if (changes != null && changes.zero(offset, length, mode)) {
+            return;
+        }
         if (mode.isFast()) {
             throw new NotFasterException(name);
         }
@@ -259,9 +296,12 @@ final class FileStorage implements Storage {
 
     @Override
     public void discard(long offset, long length) throws IOException {
-        // pure Java has no call that gives space back; doing nothing is a legal answer
         requireWritable();
         usable();
+        // pure Java has no call that gives space back; doing nothing is a legal answer
+        if (changes != null) {
+            changes.discard(offset, length);
+        }
     }
 
     @Override
@@ -301,7 +341,7 @@ final class FileStorage implements Storage {
 
     @Override
     public Features features() {
-        return writable ? Features.ofWritable() : Features.ofReadOnly();
+        return features;
     }
 
     @Override
@@ -310,6 +350,8 @@ final class FileStorage implements Storage {
             synchronized (reopening) {
                 closed = true;
                 Closer closer = Closer.create();
+                // the locks go last
+                closer.register(changes);
                 closer.register(holes);
                 closer.register(pin);
                 closer.register(channel);
@@ -319,6 +361,11 @@ final class FileStorage implements Storage {
             WRITERS.remove(identity, this);
             lockAgain(identity);
         }
+    }
+
+    /** Returns whether a storage of this process has the file open for writing. */
+    static boolean isWritten(Object identity) {
+        return identity instanceof FileIdentity file && WRITERS.containsKey(file);
     }
 
     private static void lockAgain(FileIdentity identity) {
@@ -391,7 +438,7 @@ final class FileStorage implements Storage {
             if (!identity.equals(FileIdentity.of(path, attributes))) {
                 throw swapped(name);
             }
-            LockedChannel again = openChannel(path, writable);
+            LockedChannel again = openChannel(path, writable, changes == null);
             if (!identity.equals(FileIdentity.of(path, Files.readAttributes(path, BasicFileAttributes.class)))) {
                 again.channel.close();
                 throw swapped(name);
@@ -442,12 +489,12 @@ final class FileStorage implements Storage {
         }
     }
 
-    /** Opens and, for writing, takes the lock; an interrupt had it dropped. */
-    private static LockedChannel openChannel(Path path, boolean writable) throws IOException {
+    /** Opens and, for writing, takes the lock if nobody else holds one for this process; an interrupt had it dropped. */
+    private static LockedChannel openChannel(Path path, boolean writable, boolean locks) throws IOException {
         Set<OpenOption> options =
                 writable ? Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE) : Set.of(StandardOpenOption.READ);
         FileChannel channel = FileChannel.open(path, options);
-        if (writable && isDefaultFileSystem(path)) {
+        if (writable && locks && isDefaultFileSystem(path)) {
             try {
                 FileLock lock = channel.tryLock();
                 if (lock == null) {

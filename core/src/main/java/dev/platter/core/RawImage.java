@@ -2,6 +2,7 @@ package dev.platter.core;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * follow what the guest wrote there, the names of other files included (CVE-2008-2004).
  */
 final class RawImage extends ForwardingDevice implements DiskImage {
+    private final @Nullable Path file;
     private final ImageInfo info;
     private final boolean headGuarded;
     private final Object changingHead = new Object();
@@ -21,6 +23,7 @@ final class RawImage extends ForwardingDevice implements DiskImage {
     RawImage(Storage storage, boolean headGuarded) throws IOException {
         super(Storages.asDevice(storage));
         this.headGuarded = headGuarded;
+        this.file = storage instanceof FileStorage ? storage.path() : null;
         OptionalLong allocated = storage.allocatedSize();
         this.info = new ImageInfo(
                 storage.path() == null ? storage.name() : storage.path().toString(),
@@ -92,6 +95,11 @@ final class RawImage extends ForwardingDevice implements DiskImage {
                             + ", because its format was found out, not stated; open it as raw (-f raw) to allow this",
                     null);
         }
+    }
+
+    @Nullable
+    Path file() {
+        return file;
     }
 
     @Override

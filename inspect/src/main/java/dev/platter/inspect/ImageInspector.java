@@ -21,6 +21,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -228,26 +229,47 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
 
     @Override
     public List<Entry> devices() {
+        Map<String, String> contents = new HashMap<>();
+        for (Volume volume : inspection.volumes()) {
+            volume.fileSystem().ifPresent(content -> contents.put(volume.name(), content.type()));
+        }
+        for (PhysicalVolume physical : physicalVolumes()) {
+            // blkid does not look for these in small devices; LVM does
+            if (physical.deviceName() != null) {
+                contents.put(physical.deviceName(), FileSystemList.PHYSICAL_VOLUME);
+            }
+        }
         List<Entry> all = new ArrayList<>();
         for (Disk disk : inspection.disks()) {
-            all.add(new Entry(disk.name(), disk.device().size()));
+            long diskSize = disk.device().size();
+            all.add(new Entry(disk.name(), diskSize, Kind.DISK, null, contents.get(disk.name())));
             for (Partition partition : disk.table().partitions()) {
-                long room = disk.device().size() - partition.start();
+                long room = diskSize - partition.start();
                 if (room > 0) {
-                    // one that ends beyond the disk is cut off there
-                    long size = Math.min(partition.size(), room);
-                    all.add(new Entry(disk.partitionName(partition.number()), size));
+                    all.add(entryOf(disk, partition, room, contents));
                 }
             }
         }
         for (VolumeGroup group : volumeGroups()) {
             for (LogicalVolume volume : group.logicalVolumes()) {
                 if (volume.isReadable()) {
-                    all.add(new Entry(inspection.names().nameOf(group, volume), volume.size()));
+                    String name = inspection.names().nameOf(group, volume);
+                    all.add(new Entry(name, volume.size(), Kind.VOLUME, null, contents.get(name)));
                 }
             }
         }
         return List.copyOf(all);
+    }
+
+    private static Entry entryOf(Disk disk, Partition partition, long room, Map<String, String> contents) {
+        String name = disk.partitionName(partition.number());
+        // one that ends beyond the disk is cut off there
+        return new Entry(
+                name,
+                Math.min(partition.size(), room),
+                partition.role() == Partition.Role.EXTENDED ? Kind.CONTAINER : Kind.PARTITION,
+                new Place(disk.name(), partition.number(), partition.start()),
+                contents.get(name));
     }
 
     /**

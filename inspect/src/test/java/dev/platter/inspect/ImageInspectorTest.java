@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.DeviceCatalog;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReferencePolicy;
@@ -72,6 +73,49 @@ class ImageInspectorTest {
                     assertThat(bytes(device)).as(name).isEqualTo(guest.bytes.slice(start, (int) device.size()));
                 }
             }
+        }
+    }
+
+    @Test
+    void devicesSayWhatTheyAreWhereTheyLieAndWhatIsInThem() throws IOException {
+        GuestBytes disk = new GuestBytes(SIZE)
+                .partition(1, 0x8e, 64, 160)
+                .partition(2, 0x82, 256, 256)
+                .partition(3, 0x05, 600, 100)
+                .swap(256 * 512, "swap")
+                .physicalVolume(
+                        64 * 512,
+                        160 * 512,
+                        uuid('a'),
+                        GuestBytes.group("vg0", 'G', 'a', GuestBytes.volume("root", 'R', 0, 4)));
+
+        try (ImageInspector image = ImageInspector.open(raw(disk))) {
+            assertThat(image.devices())
+                    .contains(
+                            new DeviceCatalog.Entry("/dev/sda", SIZE, DeviceCatalog.Kind.DISK, null, null),
+                            new DeviceCatalog.Entry(
+                                    "/dev/sda1",
+                                    160 * 512,
+                                    DeviceCatalog.Kind.PARTITION,
+                                    new DeviceCatalog.Place("/dev/sda", 1, 64 * 512),
+                                    "LVM2_member"),
+                            new DeviceCatalog.Entry(
+                                    "/dev/sda2",
+                                    256 * 512,
+                                    DeviceCatalog.Kind.PARTITION,
+                                    new DeviceCatalog.Place("/dev/sda", 2, 256 * 512),
+                                    "swap"),
+                            new DeviceCatalog.Entry(
+                                    "/dev/sda3",
+                                    100 * 512,
+                                    DeviceCatalog.Kind.CONTAINER,
+                                    new DeviceCatalog.Place("/dev/sda", 3, 600 * 512),
+                                    null))
+                    .anySatisfy(entry -> {
+                        assertThat(entry.name()).isEqualTo("/dev/vg0/root");
+                        assertThat(entry.kind()).isEqualTo(DeviceCatalog.Kind.VOLUME);
+                        assertThat(entry.place()).isNull();
+                    });
         }
     }
 

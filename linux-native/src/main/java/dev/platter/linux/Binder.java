@@ -1,0 +1,226 @@
+package dev.platter.linux;
+
+import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockIOException;
+import dev.platter.core.BlockIOException.Kind;
+import dev.platter.core.DeviceCatalog;
+import dev.platter.core.DiskImages;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Makes one binding, step by step: the disk, its partitions, its volumes. */
+final class Binder {
+    /** A physical volume has its label in the first four sectors of 512 bytes. */
+    private static final long BEYOND_LABEL = 4096;
+
+    private final BlockDevice image;
+    private final BindOptions options;
+    private final BindingJournal journal;
+    private final Binding binding;
+    private final List<DeviceCatalog.Entry> entries = new ArrayList<>();
+    private DeviceCatalog.@Nullable Entry diskEntry;
+
+    /** Bytes of the disk that its device leaves out at the beginning. */
+    private long hidden;
+
+    Binder(BlockDevice image, BindOptions options, BindingJournal journal) {
+        this.image = image;
+        this.options = options;
+        this.journal = journal;
+        this.binding = new Binding(journal);
+    }
+
+    Binding bind() throws IOException {
+        try {
+            readCatalog();
+            bindDisk();
+            if (options.wantsPartitions()) {
+                bindPartitions();
+            }
+            if (options.wantsVolumes()) {
+                bindVolumes();
+            }
+            return binding;
+        } catch (IOException | RuntimeException e) {
+            binding.undo(e);
+            throw e;
+        }
+    }
+
+    private void readCatalog() {
+        DeviceCatalog catalog = options.catalog();
+        if (catalog == null) {
+            return;
+        }
+        entries.addAll(catalog.devices());
+        for (DeviceCatalog.Entry entry : entries) {
+            boolean named = options.disk() == null || entry.name().equals(options.disk());
+            if (entry.kind() == DeviceCatalog.Kind.DISK && named && diskEntry == null) {
+                diskEntry = entry;
+            }
+        }
+        if (diskEntry == null || diskEntry.size() != image.size()) {
+            throw new IllegalArgumentException(
+                    "catalog: has no disk " + options.disk() + " of the image's " + image.size() + " bytes");
+        }
+    }
+
+    private void bindDisk() throws IOException {
+        String content = diskEntry == null ? null : diskEntry.content();
+        if (isMember(content)) {
+            hideMember(String.valueOf(content));
+        }
+        LoopOptions loop = loopOptions().withRange(hidden, 0).withPartitionScan(mayScan());
+        Attachment attachment = attach(image, "disk", loop);
+        binding.push(attachment);
+        binding.setDisk(new BoundDevice(
+                diskEntry == null ? image.description() : diskEntry.name(),
+                attachment.device(),
+                image.size() - hidden,
+                hidden == 0 ? content : null,
+                !options.isWritable()));
+    }
+
+    private void hideMember(String content) throws BlockIOException {
+        if (content.equals("LVM2_member")) {
+            hidden = BEYOND_LABEL;
+            binding.note(image.description() + ": is a physical volume without partitions; its device begins at byte "
+                    + BEYOND_LABEL + ", behind the label, so that the LVM of this system does not take it for its own");
+        } else if (options.isWritable()) {
+            throw new BlockIOException(
+                    Kind.NOT_SUPPORTED,
+                    image.description() + ": holds " + content
+                            + ", which this system might put together and write to; bind it read-only",
+                    null);
+        }
+    }
+
+    private LoopOptions loopOptions() {
+        LoopOptions plain = options.isWritable() ? LoopOptions.ofWritable() : LoopOptions.ofReadOnly();
+        int sector = image.features().logicalSectorSize();
+        return sector > SysBlock.SECTOR && sector <= 4096 ? plain.withBlockSize(sector) : plain;
+    }
+
+    /** The kernel would make nodes for all partitions, and LVM or md of this system would look into them. */
+    private boolean mayScan() {
+        if (!options.wantsPartitions()) {
+            return false;
+        }
+        for (DeviceCatalog.Entry entry : entries) {
+            if (isOnDisk(entry) && isMember(entry.content())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean isOnDisk(DeviceCatalog.Entry entry) {
+        DeviceCatalog.Place place = entry.place();
+        return place != null && diskEntry != null && place.disk().equals(diskEntry.name());
+    }
+
+    private static boolean isMember(@Nullable String content) {
+        return content != null && (content.endsWith("_member") || content.equals("bcache"));
+    }
+
+    private Attachment attach(BlockDevice device, String name, LoopOptions loop) throws IOException {
+        Path file = DiskImages.fileOf(device);
+        return switch (options.via()) {
+            case AUTO -> file == null ? serve(device, name, loop) : LoopAttachment.onFile(file, loop, journal);
+            case LOOP -> LoopAttachment.onFile(requireFile(device, file), loop, journal);
+            case FUSE -> serve(device, name, loop);
+            case NBD ->
+                throw new BlockIOException(
+                        Kind.NOT_SUPPORTED,
+                        device.description() + ": binding to /dev/nbdN is not built in; bind it as fuse or auto",
+                        null);
+        };
+    }
+
+    private Attachment serve(BlockDevice device, String name, LoopOptions loop) throws IOException {
+        return LoopAttachment.onServedFile(device, name, loop, options, journal);
+    }
+
+    private static Path requireFile(BlockDevice device, @Nullable Path file) throws BlockIOException {
+        if (file == null) {
+            throw new BlockIOException(
+                    Kind.NOT_SUPPORTED,
+                    device.description()
+                            + ": a loop device stands on a raw file, and this is none; bind it as fuse or auto",
+                    null);
+        }
+        return file;
+    }
+
+    private void bindPartitions() throws IOException {
+        List<DeviceCatalog.Entry> wanted = new ArrayList<>();
+        List<DevicePartitions.Range> ranges = new ArrayList<>();
+        for (DeviceCatalog.Entry entry : entries) {
+            DeviceCatalog.Place place = entry.place();
+            if (place == null || !isOnDisk(entry) || entry.kind() != DeviceCatalog.Kind.PARTITION) {
+                continue;
+            }
+            String reason = whyNot(entry, place);
+            if (reason == null) {
+                wanted.add(entry);
+                ranges.add(new DevicePartitions.Range(place.number(), place.start(), entry.size()));
+            } else {
+                binding.note(entry.name() + ": gets no device: " + reason);
+            }
+        }
+        List<Path> nodes = DevicePartitions.ensure(binding.device(), ranges);
+        for (int i = 0; i < nodes.size(); i++) {
+            DeviceCatalog.Entry entry = wanted.get(i);
+            binding.addPartition(
+                    new BoundDevice(entry.name(), nodes.get(i), entry.size(), entry.content(), !options.isWritable()));
+        }
+    }
+
+    private static @Nullable String whyNot(DeviceCatalog.Entry entry, DeviceCatalog.Place place) {
+        if (isMember(entry.content())) {
+            return "it holds " + entry.content() + ", which this system would take for its own";
+        }
+        if (entry.size() == 0) {
+            return "it has no bytes";
+        }
+        if (place.start() % SysBlock.SECTOR != 0 || entry.size() % SysBlock.SECTOR != 0) {
+            return "it begins at " + place.start() + " and has " + entry.size() + " bytes, which are no whole sectors";
+        }
+        return null;
+    }
+
+    private void bindVolumes() throws IOException {
+        DeviceCatalog catalog = options.catalog();
+        if (catalog == null) {
+            return;
+        }
+        int number = 0;
+        for (DeviceCatalog.Entry entry : entries) {
+            if (entry.kind() == DeviceCatalog.Kind.VOLUME) {
+                if (isMember(entry.content())) {
+                    binding.note(entry.name() + ": gets no device: it holds " + entry.content()
+                            + ", which this system would take for its own");
+                } else {
+                    bindVolume(catalog, entry, "volume-" + ++number);
+                }
+            }
+        }
+    }
+
+    private void bindVolume(DeviceCatalog catalog, DeviceCatalog.Entry entry, String file) throws IOException {
+        BlockDevice volume = catalog.device(entry.name());
+        binding.push(volume);
+        boolean readOnly = !options.isWritable() || volume.features().readOnly();
+        LoopOptions loop = readOnly ? LoopOptions.ofReadOnly() : LoopOptions.ofWritable();
+        long place = DiskPlaces.contiguous(volume, image);
+        Attachment attachment = place >= hidden && place % SysBlock.SECTOR == 0
+                // on the disk's device, so that both show the same bytes at any time
+                ? LoopAttachment.onFile(binding.device(), loop.withRange(place - hidden, entry.size()), journal)
+                : serve(volume, file, loop);
+        binding.push(attachment);
+        binding.addVolume(new BoundDevice(entry.name(), attachment.device(), entry.size(), entry.content(), readOnly));
+    }
+}

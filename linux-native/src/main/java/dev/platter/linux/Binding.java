@@ -1,0 +1,155 @@
+package dev.platter.linux;
+
+import dev.platter.core.BlockIOException;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An image as devices of the kernel, until this is closed; see {@link LinuxBindings#bind}. The image must stay open for as
+ * long. Unmount before closing. Safe for many threads.
+ *
+ * <p>Where this process serves the device, it must not wait for the device itself: not keep files on it, not be swapped to it,
+ * and not open what is mounted from it by the threads that serve.
+ */
+public final class Binding implements Closeable {
+    private final BindingJournal journal;
+    private final List<Attachment> attachments = new ArrayList<>();
+    private final Deque<Closeable> steps = new ArrayDeque<>();
+    private final List<BoundDevice> partitions = new ArrayList<>();
+    private final List<BoundDevice> volumes = new ArrayList<>();
+    private final List<String> notes = new ArrayList<>();
+    private @Nullable BoundDevice disk;
+
+    Binding(BindingJournal journal) {
+        this.journal = journal;
+        // the first step is the last to be undone
+        steps.push(journal::end);
+    }
+
+    /** Returns the name of the binding, by which other processes find it. */
+    public String tag() {
+        return journal.tag();
+    }
+
+    /** Returns the device of the whole disk: {@code /dev/loop3}. */
+    public Path device() {
+        return disk().path();
+    }
+
+    /** Returns the device of the whole disk, with what is known of it. */
+    public BoundDevice disk() {
+        if (disk == null) {
+            throw new IllegalStateException(tag() + ": is not bound yet");
+        }
+        return disk;
+    }
+
+    /** Returns the partitions, in the order of their table. */
+    public List<BoundDevice> partitions() {
+        return List.copyOf(partitions);
+    }
+
+    /** Returns the logical volumes. */
+    public List<BoundDevice> volumes() {
+        return List.copyOf(volumes);
+    }
+
+    /** Returns what has no device, and why, one sentence each. */
+    public List<String> notes() {
+        return List.copyOf(notes);
+    }
+
+    /** Returns whether the devices are still there: another process may have taken them away. */
+    public synchronized boolean isThere() {
+        for (Attachment attachment : attachments) {
+            if (!attachment.isThere()) {
+                return false;
+            }
+        }
+        return !attachments.isEmpty();
+    }
+
+    /** Registers what undoes a step, before the next one is made. */
+    void push(Closeable step) {
+        steps.push(step);
+    }
+
+    void push(Attachment attachment) {
+        attachments.add(attachment);
+        steps.push(() -> {
+            attachment.close();
+            attachments.remove(attachment);
+        });
+    }
+
+    void setDisk(BoundDevice device) {
+        disk = device;
+    }
+
+    void addPartition(BoundDevice device) {
+        partitions.add(device);
+    }
+
+    void addVolume(BoundDevice device) {
+        volumes.add(device);
+    }
+
+    void note(String sentence) {
+        notes.add(sentence);
+    }
+
+    /** Undoes all steps after a failure, whatever becomes of each. */
+    void undo(Exception reason) {
+        while (!steps.isEmpty()) {
+            try {
+                steps.pop().close();
+            } catch (IOException | RuntimeException e) {
+                reason.addSuppressed(e);
+            }
+        }
+    }
+
+    /**
+     * Takes all devices away, the last one first, and waits until they are gone. If one of them is in use, all stay as they
+     * were, and this can be called again.
+     *
+     * @throws BlockIOException of kind {@code BUSY} if a device is in use; the message says who uses it
+     */
+    @Override
+    public synchronized void close() throws IOException {
+        List<Path> devices = new ArrayList<>();
+        for (Attachment attachment : attachments) {
+            if (attachment.isThere()) {
+                devices.add(attachment.device());
+            }
+        }
+        Holders.requireUnused(devices);
+        IOException first = null;
+        while (!steps.isEmpty()) {
+            try {
+                steps.element().close();
+            } catch (IOException e) {
+                if (e instanceof BlockIOException block && block.kind() == BlockIOException.Kind.BUSY) {
+                    // somebody came in between; this stays the next step to be undone
+                    throw e;
+                }
+                first = first == null ? e : also(first, e);
+            }
+            steps.pop();
+        }
+        if (first != null) {
+            throw first;
+        }
+    }
+
+    private static IOException also(IOException first, IOException next) {
+        first.addSuppressed(next);
+        return first;
+    }
+}

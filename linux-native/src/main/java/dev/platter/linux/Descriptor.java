@@ -1,0 +1,103 @@
+package dev.platter.linux;
+
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import java.io.Closeable;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An open file descriptor of our own, never inherited by programs that this process starts. Closing it twice does nothing;
+ * it must not be closed while another thread is inside a call on it.
+ */
+final class Descriptor implements Closeable {
+    private final String name;
+    private int number;
+
+    private Descriptor(String name, int number) {
+        this.name = name;
+        this.number = number;
+    }
+
+    /**
+     * Opens a file.
+     *
+     * @param flags of open(2); {@code O_CLOEXEC} is added
+     */
+    static Descriptor open(Path path, int flags) throws SystemCallException {
+        while (true) {
+            int number = LibC.open(path.toString(), flags | LibC.O_CLOEXEC, 0);
+            if (number >= 0) {
+                return new Descriptor(path.toString(), number);
+            }
+            int errno = Native.getLastError();
+            if (errno != Errno.EINTR) {
+                throw new SystemCallException("cannot open " + path, errno);
+            }
+        }
+    }
+
+    /** Takes a descriptor that a call returned. */
+    static Descriptor of(String name, int number) {
+        return new Descriptor(name, number);
+    }
+
+    /** Returns the number, for calls that take it. */
+    int number() {
+        return number;
+    }
+
+    String name() {
+        return name;
+    }
+
+    /**
+     * Makes a request of the device.
+     *
+     * @param what the request's name, for messages
+     * @return what the kernel returned, 0 or more
+     */
+    int ioctl(String what, long request, @Nullable Pointer argument) throws SystemCallException {
+        while (true) {
+            int result = LibC.ioctl(number, request, argument);
+            if (result >= 0) {
+                return result;
+            }
+            retryOrThrow(what);
+        }
+    }
+
+    /** Makes a request that takes a number where others take a pointer. */
+    int ioctl(String what, long request, long argument) throws SystemCallException {
+        while (true) {
+            int result = LibC.ioctl(number, request, argument);
+            if (result >= 0) {
+                return result;
+            }
+            retryOrThrow(what);
+        }
+    }
+
+    /** Makes what was written durable, and says what could not be. */
+    void sync() throws SystemCallException {
+        while (LibC.fsync(number) != 0) {
+            retryOrThrow("fsync");
+        }
+    }
+
+    private void retryOrThrow(String what) throws SystemCallException {
+        int errno = Native.getLastError();
+        if (errno != Errno.EINTR) {
+            throw new SystemCallException(name + ": " + what, errno);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (number >= 0) {
+            // after an error of close(2) the descriptor is gone as well, and nothing of ours waits for its writes
+            LibC.close(number);
+            number = -1;
+        }
+    }
+}

@@ -1,0 +1,31 @@
+package dev.platter.linux;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+class BoundDeviceTest {
+    private static BoundDevice device(@Nullable String content, boolean readOnly) {
+        return new BoundDevice("/dev/sda1", Path.of("/dev/loop3p1"), 512, content, readOnly);
+    }
+
+    @Test
+    void options_keep_each_file_system_from_writing() {
+        assertThat(device("ext4", true).mountOptions()).isEqualTo("ro,nosuid,nodev,noexec,noload");
+        assertThat(device("xfs", true).mountOptions()).isEqualTo("ro,nosuid,nodev,noexec,norecovery,nouuid");
+        assertThat(device("btrfs", true).mountOptions()).isEqualTo("ro,nosuid,nodev,noexec,rescue=nologreplay");
+        assertThat(device("vfat", true).mountOptions()).isEqualTo("ro,nosuid,nodev,noexec");
+        assertThat(device("xfs", false).mountOptions()).isEqualTo("rw,nosuid,nodev,noexec,nouuid");
+    }
+
+    @Test
+    void what_is_no_file_system_is_not_mounted() {
+        assertThat(device("ext4", true).isMountable()).isTrue();
+        assertThat(device("swap", true).isMountable()).isFalse();
+        assertThat(device("LVM2_member", true).isMountable()).isFalse();
+        assertThat(device("crypto_LUKS", true).isMountable()).isFalse();
+        assertThat(device(null, true).isMountable()).isFalse();
+    }
+}
