@@ -17,7 +17,9 @@ import java.nio.file.Path;
 /** Copies an export to a new file as often as {@code dev/bench} asks, so that the peer can have its turn in between. */
 public final class NbdInProcess {
     private static final int CONNECTIONS = 4;
-    private static final int READERS = 4;
+    private static final int READERS = 32;
+    private static final int WRITERS = 2;
+    private static final int REQUEST = 256 << 10;
     private static final int ZERO_BLOCK = 4096;
 
     private NbdInProcess() {}
@@ -36,7 +38,7 @@ public final class NbdInProcess {
         }
     }
 
-    /** As {@code nbdcopy} does: over four connections, without a flush, leaving out blocks of 4 KiB that are zero. */
+    /** As {@code platter nbdcopy} does: over four connections, without a flush, leaving out blocks of 4 KiB that are zero. */
     private static void copy(String address, Path target) throws IOException {
         NbdClientOptions client =
                 NbdClientOptions.builder().connections(CONNECTIONS).build();
@@ -51,7 +53,10 @@ public final class NbdInProcess {
             }
             try (DiskImage file = DiskImages.open(target, raw)) {
                 Copier.of(export)
+                        .chunkSize(REQUEST)
                         .threads(READERS)
+                        .writers(WRITERS)
+                        .inOrder(false)
                         .zeroBlock(ZERO_BLOCK)
                         .targetIsZeroed(true)
                         .to(file);

@@ -13,7 +13,8 @@ import java.util.function.Consumer;
 /** What a command line names to be read: a file, or the address of an NBD export. Files load nothing of the client. */
 final class ImageName {
     /** Reads that are under way at once of a disk that lies elsewhere: each one waits for the network. */
-    private static final int REMOTE_READERS = 8;
+    private static final int REMOTE_READERS = 4;
+    private static final int REMOTE_READ = 1 << 20;
 
     private final String text;
     private final boolean address;
@@ -44,7 +45,7 @@ final class ImageName {
         Copier copier = Copier.of(device);
         for (String image : arguments.parameters()) {
             if (NbdAddress.is(image)) {
-                return copier.threads(REMOTE_READERS);
+                return copier.threads(REMOTE_READERS).chunkSize(REMOTE_READ);
             }
         }
         return copier;

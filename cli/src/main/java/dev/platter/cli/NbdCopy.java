@@ -15,6 +15,9 @@ final class NbdCopy {
     private static final int MOST_UNDER_WAY = 64;
     private static final int MOST_BLOCK = 16 << 20;
 
+    /** More of them write no faster to a file, and one cannot keep up with a server. */
+    private static final int LOCAL_WRITERS = 2;
+
     private final NbdCopyArguments arguments;
     private final Stdio io;
 
@@ -73,7 +76,7 @@ final class NbdCopy {
         BlockDevice from = source.device();
         BlockDevice to = destination.device();
         int readers = source.isRemote() ? underWay() : 1;
-        int writers = destination.isRemote() ? underWay() : 1;
+        int writers = destination.isRemote() ? underWay() : arguments.synchronous ? 1 : LOCAL_WRITERS;
         try (CopyProgress progress = CopyProgress.of(arguments, io)) {
             if (from == null) {
                 progress.copied(0, 1);
