@@ -57,8 +57,10 @@ final class Binder {
         }
         entries.addAll(catalog.devices());
         for (DeviceCatalog.Entry entry : entries) {
-            boolean named = options.disk() == null || entry.name().equals(options.disk());
-            if (entry.kind() == DeviceCatalog.Kind.DISK && named && diskEntry == null) {
+            boolean meant = options.disk() == null
+                    ? entry.kind() == DeviceCatalog.Kind.DISK
+                    : entry.name().equals(options.disk());
+            if (meant && diskEntry == null) {
                 diskEntry = entry;
             }
         }
@@ -73,7 +75,8 @@ final class Binder {
         if (isMember(content)) {
             hideMember(String.valueOf(content));
         }
-        LoopOptions loop = loopOptions().withRange(hidden, 0).withPartitionScan(mayScan());
+        LoopOptions loop =
+                loopOptions().withRange(hidden, 0).withPartitionScan(mayScan()).withAutoclear(options.isAutoclear());
         Attachment attachment = attach(image, "disk", loop);
         binding.push(attachment);
         binding.setDisk(new BoundDevice(
@@ -127,10 +130,14 @@ final class Binder {
     }
 
     private Attachment attach(BlockDevice device, String name, LoopOptions loop) throws IOException {
-        Path file = DiskImages.fileOf(device);
         return switch (options.via()) {
-            case AUTO -> file == null ? serve(device, name, loop) : LoopAttachment.onFile(file, loop, journal);
-            case LOOP -> LoopAttachment.onFile(requireFile(device, file), loop, journal);
+            case AUTO -> {
+                DiskPlaces.Piece piece = DiskPlaces.inFile(device);
+                yield piece == null || piece.offset() % SysBlock.SECTOR != 0
+                        ? serve(device, name, loop)
+                        : onPiece(piece, device, loop);
+            }
+            case LOOP -> onPiece(requirePiece(device, DiskPlaces.inFile(device)), device, loop);
             case FUSE -> serve(device, name, loop);
             case NBD ->
                 throw new BlockIOException(
@@ -144,14 +151,25 @@ final class Binder {
         return LoopAttachment.onServedFile(device, name, loop, options, journal);
     }
 
-    private static Path requireFile(BlockDevice device, @Nullable Path file) throws BlockIOException {
-        if (file == null) {
+    /** @param loop with the range of the device that is wanted */
+    private Attachment onPiece(DiskPlaces.Piece piece, BlockDevice device, LoopOptions loop) throws IOException {
+        boolean whole = DiskImages.fileOf(device) != null;
+        LoopOptions placed =
+                whole ? loop : loop.withRange(piece.offset() + loop.offset(), device.size() - loop.offset());
+        return LoopAttachment.onFile(piece.file(), placed, journal);
+    }
+
+    private static DiskPlaces.Piece requirePiece(BlockDevice device, DiskPlaces.@Nullable Piece piece)
+            throws BlockIOException {
+        if (piece == null) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    device.description() + ": a loop device stands on a raw file, and this is none; bind it as fuse or auto",
+                    device.description()
+                            + ": a loop device stands on a raw file, or on one piece of it, and this is none;"
+                            + " bind it as fuse or auto",
                     null);
         }
-        return file;
+        return piece;
     }
 
     private void bindPartitions() throws IOException {
@@ -173,8 +191,8 @@ final class Binder {
         List<Path> nodes = DevicePartitions.ensure(binding.device(), ranges);
         for (int i = 0; i < nodes.size(); i++) {
             DeviceCatalog.Entry entry = wanted.get(i);
-            binding.addPartition(new BoundDevice(
-                    entry.name(), nodes.get(i), entry.size(), entry.content(), !options.isWritable()));
+            binding.addPartition(
+                    new BoundDevice(entry.name(), nodes.get(i), entry.size(), entry.content(), !options.isWritable()));
         }
     }
 
@@ -220,7 +238,6 @@ final class Binder {
                 ? LoopAttachment.onFile(binding.device(), loop.withRange(place - hidden, entry.size()), journal)
                 : serve(volume, file, loop);
         binding.push(attachment);
-        binding.addVolume(
-                new BoundDevice(entry.name(), attachment.device(), entry.size(), entry.content(), readOnly));
+        binding.addVolume(new BoundDevice(entry.name(), attachment.device(), entry.size(), entry.content(), readOnly));
     }
 }

@@ -35,6 +35,11 @@ public record BoundDevice(
 
     /** Returns whether the content is something that can be mounted as it is, as far as it was recognised. */
     public boolean isMountable() {
+        return isMountable(content);
+    }
+
+    /** Returns whether something is a file system that can be mounted as it is; false for null, which is nothing known. */
+    public static boolean isMountable(@Nullable String content) {
         return content != null
                 && !content.endsWith("_member")
                 && !content.equals("swap")

@@ -36,10 +36,20 @@ public final class LinuxBindings {
     private LinuxBindings() {}
 
     /**
+     * Checks that devices of the kernel can be made at all, before anything else is tried.
+     *
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED}: what is missing, and what works without it
+     */
+    public static void requireDevices() throws IOException {
+        LinuxSystem.requireDevices();
+    }
+
+    /**
      * Makes a device of the kernel, and those for partitions and volumes that the options ask for. If that fails, nothing of
      * it is left.
      *
-     * @param image stays open, and is not closed with the binding
+     * @param image or a part of one; stays open, and is not closed with the binding. A part of a raw image that lies there in
+     *     one piece is bound as that piece of the file
      * @throws BlockIOException of kind {@code NOT_SUPPORTED} if something is missing here, or the size is none that a device
      *     of the kernel can have; of kind {@code BUSY} if the same bytes are bound already, or the tag is
      * @throws ReadOnlyDeviceException if it is to be written to, and cannot
@@ -86,8 +96,7 @@ public final class LinuxBindings {
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
             BindingJournal journal = BindingJournal.of(run.of(tag));
-            found.add(
-                    new BindingInfo(tag, journal.image(), journal.loops(), journal.process(), journal.isServed()));
+            found.add(new BindingInfo(tag, journal.image(), journal.loops(), journal.process(), journal.isServed()));
         }
         return found;
     }
@@ -123,7 +132,9 @@ public final class LinuxBindings {
         journal.end();
         if (lost != null && !dead) {
             throw new BlockIOException(
-                    Kind.IO, tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(), lost);
+                    Kind.IO,
+                    tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(),
+                    lost);
         }
     }
 

@@ -72,7 +72,8 @@ class LinuxBindingsTest {
         Path point = Files.createDirectory(folder.resolve("mnt"));
 
         try (DiskImage image = open(file, true);
-                Binding binding = LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
             mount(new BoundDevice("disk", binding.device(), 0, type, false), point);
             try {
                 Files.write(point.resolve("kept"), TestBytes.of(0, 5 << 20));
@@ -90,7 +91,8 @@ class LinuxBindingsTest {
             ReferenceTools.runOk("qemu-img", "check", file.toString());
         }
         try (DiskImage image = open(file, false);
-                Binding binding = LinuxBindings.bind(image, BindOptions.readOnly().tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.readOnly().tag(TAG))) {
             mount(new BoundDevice("disk", binding.device(), 0, type, true), point);
             try {
                 assertThat(Files.readAllBytes(point.resolve("kept"))).isEqualTo(TestBytes.of(0, 5 << 20));
@@ -120,11 +122,70 @@ class LinuxBindingsTest {
     @EnumSource(names = {"AUTO", "LOOP", "FUSE"})
     void raw_image_has_its_bytes_whatever_way_it_goes(BindOptions.Via via) throws IOException {
         try (DiskImage image = open(raw(), false);
-                Binding binding = LinuxBindings.bind(image, BindOptions.readOnly().as(via).tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.readOnly().as(via).tag(TAG))) {
             assertThat(bytes(binding.device())).isEqualTo(TestBytes.of(0, SIZE));
             assertThat(binding.isThere()).isTrue();
             assertThat(KernelDevices.statusOf(binding.device()).backingFile().startsWith(RunFolder.DEFAULT.toString()))
                     .isEqualTo(via == BindOptions.Via.FUSE);
+        }
+    }
+
+    @Test
+    void part_of_a_raw_image_is_bound_as_that_piece_of_the_file() throws IOException {
+        try (DiskImage image = open(raw(), false);
+                BlockDevice part = BlockDevices.slice(image, "part", 1 << 20, 65536);
+                BlockDevice inside = BlockDevices.readOnly(BlockDevices.slice(part, "inside", 4096, 8192));
+                Binding binding =
+                        LinuxBindings.bind(inside, BindOptions.readOnly().tag(TAG))) {
+            assertThat(bytes(binding.device())).isEqualTo(TestBytes.of((1 << 20) + 4096, 8192));
+            assertThat(KernelDevices.statusOf(binding.device()).offset()).isEqualTo((1 << 20) + 4096);
+            assertThat(binding.isServed()).isFalse();
+        }
+    }
+
+    @Test
+    void parts_in_another_order_are_served() throws IOException {
+        try (DiskImage image = open(raw(), false);
+                BlockDevice shuffled = BlockDevices.concat(
+                        "shuffled",
+                        List.of(
+                                BlockDevices.slice(image, "second", 8192, 4096),
+                                BlockDevices.slice(image, "first", 4096, 4096)));
+                Binding binding =
+                        LinuxBindings.bind(shuffled, BindOptions.readOnly().tag(TAG))) {
+            assertThat(bytes(binding.device())).startsWith(TestBytes.of(8192, 4096));
+            assertThat(bytes(binding.device())).endsWith(TestBytes.of(4096, 4096));
+            assertThat(binding.isServed()).isTrue();
+        }
+    }
+
+    @Test
+    void device_that_is_left_goes_away_with_its_last_user() throws IOException {
+        try (DiskImage image = open(raw(), false)) {
+            BindOptions options = BindOptions.readOnly().tag(TAG).autoclear();
+            Binding binding = LinuxBindings.bind(image, options);
+            try (Descriptor user = Descriptor.open(binding.device(), LibC.O_RDONLY)) {
+                binding.leave();
+                assertThat(user.number()).isNotNegative();
+                assertThat(LinuxBindings.list()).noneMatch(info -> info.tag().equals(TAG));
+                assertThat(KernelDevices.statusOf(binding.device()).autoclear()).isTrue();
+            }
+        }
+    }
+
+    @Test
+    void served_device_that_is_left_is_closed_when_it_is_gone() throws IOException {
+        try (DiskImage image = open(raw(), false)) {
+            BindOptions options =
+                    BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE).autoclear();
+            try (Binding binding = LinuxBindings.bind(image, options)) {
+                assertThat(binding.isUsed()).isFalse();
+                binding.leave();
+                Waiting.until(() -> !binding.isThere(), 10_000);
+                assertThat(binding.isThere()).isFalse();
+                assertThat(LinuxBindings.list()).anyMatch(info -> info.tag().equals(TAG));
+            }
         }
     }
 
@@ -280,8 +341,8 @@ class LinuxBindingsTest {
     @Test
     void bindings_are_listed_and_released_by_tag() throws IOException {
         try (DiskImage image = open(raw(), false)) {
-            Binding binding = LinuxBindings.bind(
-                    image, BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE));
+            Binding binding =
+                    LinuxBindings.bind(image, BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE));
             assertThat(LinuxBindings.list()).anySatisfy(info -> {
                 assertThat(info.tag()).isEqualTo(TAG);
                 assertThat(info.image()).endsWith("disk.raw");
@@ -312,15 +373,17 @@ class LinuxBindingsTest {
         try (DiskImage image = open(raw, false)) {
             assertThatThrownBy(() -> LinuxBindings.bind(image, BindOptions.writable()))
                     .isInstanceOf(ReadOnlyDeviceException.class);
-            assertThatThrownBy(
-                            () -> LinuxBindings.bind(image, BindOptions.readOnly().partitions()))
+            assertThatThrownBy(() ->
+                            LinuxBindings.bind(image, BindOptions.readOnly().partitions()))
                     .isInstanceOf(IllegalArgumentException.class);
         }
         try (DiskImage image = open(raw, true);
-                Binding binding = LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
+                Binding binding =
+                        LinuxBindings.bind(image, BindOptions.writable().tag(TAG))) {
             assertThatThrownBy(() -> LinuxBindings.bind(image, BindOptions.readOnly()))
                     .hasMessageContaining("is bound to " + binding.device() + " already, for writing");
-            assertThatThrownBy(() -> LinuxBindings.bind(memory, BindOptions.readOnly().tag(TAG)))
+            assertThatThrownBy(() ->
+                            LinuxBindings.bind(memory, BindOptions.readOnly().tag(TAG)))
                     .hasMessageContaining("the tag " + TAG + " is in use");
         }
         assertThatThrownBy(() -> BindOptions.readOnly().tag("../x")).isInstanceOf(IllegalArgumentException.class);
