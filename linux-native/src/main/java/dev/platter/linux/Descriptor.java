@@ -78,6 +78,13 @@ final class Descriptor implements Closeable {
         }
     }
 
+    /** Makes what was written durable, and says what could not be. */
+    void sync() throws SystemCallException {
+        while (LibC.fsync(number) != 0) {
+            retryOrThrow("fsync");
+        }
+    }
+
     private void retryOrThrow(String what) throws SystemCallException {
         int errno = Native.getLastError();
         if (errno != Errno.EINTR) {

@@ -19,8 +19,10 @@ final class Errno {
     static final int EINVAL = 22;
     static final int ENOTTY = 25;
     static final int ENOSPC = 28;
+    static final int EROFS = 30;
     static final int ENOSYS = 38;
     static final int EOPNOTSUPP = 95;
+    static final int ECONNABORTED = 103;
     static final int ENOTCONN = 107;
     static final int ETIMEDOUT = 110;
     static final int EDQUOT = 122;

@@ -43,6 +43,17 @@ final class LibC {
 
     static native int fallocate(int descriptor, int mode, long offset, long length);
 
+    static native int fsync(int descriptor);
+
+    /** Only with a pointer, as {@link #ioctl}. */
+    static native int fcntl(int descriptor, int command, Pointer argument);
+
+    static native int mount(String source, String target, String type, long flags, String options);
+
+    static native int umount2(String target, int flags);
+
+    static native int prctl(int option, long second, long third, long fourth, long fifth);
+
     private static boolean register() {
         boolean known = Platform.isLinux() && Native.POINTER_SIZE == 8 && (Platform.isIntel() || Platform.isARM());
         if (!known) {
