@@ -106,7 +106,11 @@ public final class DeviceMapper {
             Path node = Path.of("/dev/dm-" + created.minor());
             Mapped mapped = new Mapped(name, node);
             try {
-                call(control, TABLE_LOAD, name + ": DM_TABLE_LOAD", DmRequest.of(name, table).flags(flags));
+                call(
+                        control,
+                        TABLE_LOAD,
+                        name + ": DM_TABLE_LOAD",
+                        DmRequest.of(name, table).flags(flags));
                 DmRequest resume = DmRequest.of(name, 0).eventNumber(ONLY_THE_LINK);
                 call(control, DEV_SUSPEND, name + ": DM_DEV_SUSPEND (resume)", resume);
                 SysBlock.requireNode(node, SysBlock.of(node), NODE_MILLIS);
@@ -243,8 +247,8 @@ public final class DeviceMapper {
         LinuxSystem.requireDevices();
         try (Descriptor control = control()) {
             DmRequest request = DmRequest.of(name, LISTS_BYTES).flags(DmRequest.STATUS_TABLE);
-            return new DeviceTable(
-                    call(control, TABLE_STATUS, name + ": DM_TABLE_STATUS", request).targets());
+            return new DeviceTable(call(control, TABLE_STATUS, name + ": DM_TABLE_STATUS", request)
+                    .targets());
         }
     }
 
@@ -276,7 +280,8 @@ public final class DeviceMapper {
         if (refusal != null || !Waiting.until(() -> Files.exists(CONTROL), NODE_MILLIS)) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    "this kernel (" + System.getProperty("os.version") + ") has no device-mapper, and its module cannot be"
+                    "this kernel (" + System.getProperty("os.version")
+                            + ") has no device-mapper, and its module cannot be"
                             + " loaded: " + (refusal == null ? CONTROL + " does not appear" : refusal)
                             + "; each volume can be bound as a device of its own",
                     null);

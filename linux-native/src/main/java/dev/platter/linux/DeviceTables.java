@@ -117,12 +117,14 @@ public final class DeviceTables {
         }
 
         private UnsupportedFeatureException refuse(long at, String why) {
-            return new UnsupportedFeatureException(
-                    volume.description() + ": the piece at " + at + " " + why + "; bind the volume as a device of its own");
+            return new UnsupportedFeatureException(volume.description() + ": the piece at " + at + " " + why
+                    + "; bind the volume as a device of its own");
         }
 
         private void add(long at, long run, String kind, @Nullable Below disk, long offset) throws IOException {
-            boolean joins = kind.equals(type) && Objects.equals(disk, below) && (disk == null || offset == belowOffset + length);
+            boolean joins = kind.equals(type)
+                    && Objects.equals(disk, below)
+                    && (disk == null || offset == belowOffset + length);
             if (joins && length > 0) {
                 length += run;
                 return;

@@ -52,8 +52,7 @@ final class GenericNetlink implements Closeable {
             ByteBuffer yes = NativeSocket.integer(1);
             NativeSocket.option(socket, SocketCalls.SOL_NETLINK, SocketCalls.NETLINK_EXT_ACK, yes);
             NativeSocket.option(socket, SocketCalls.SOL_NETLINK, SocketCalls.NETLINK_CAP_ACK, yes);
-            NativeSocket.option(
-                    socket, SocketCalls.SOL_SOCKET, SocketCalls.SO_RCVTIMEO, NativeSocket.time(PATIENCE));
+            NativeSocket.option(socket, SocketCalls.SOL_SOCKET, SocketCalls.SO_RCVTIMEO, NativeSocket.time(PATIENCE));
             return new GenericNetlink(socket);
         } catch (IOException | RuntimeException e) {
             socket.close();

@@ -57,8 +57,11 @@ final class Holders {
             try {
                 // also shows mounts that are not to be seen from here
                 LoopDevice.openExclusively(device).close();
-            } catch (SystemCallException e) {
-                // it is gone, or its file fails: neither keeps it from going
+            } catch (BlockIOException e) {
+                // that it is gone, or its file fails, does not keep it from going
+                if (e.kind() == Kind.BUSY) {
+                    throw e;
+                }
             }
         }
     }

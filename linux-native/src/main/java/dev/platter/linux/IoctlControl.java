@@ -3,7 +3,6 @@ package dev.platter.linux;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.BlockIOException.Kind;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -23,6 +22,8 @@ final class IoctlControl implements NbdControl {
     private static final long DISCONNECT = 0xAB08;
     private static final long SET_TIMEOUT = 0xAB09;
     private static final long SET_FLAGS = 0xAB0A;
+
+    private static final long BLKRRPART = 0x125F;
 
     private static final long START_MILLIS = 10_000;
     private static final Duration PATIENCE = Duration.ofSeconds(5);
@@ -102,9 +103,10 @@ final class IoctlControl implements NbdControl {
     /** From here on the descriptor is the thread's. */
     private IoctlControl start() throws IOException {
         thread.start();
-        Path pid = SysBlock.of(NbdNodes.node(index)).resolve("pid");
-        boolean started = Waiting.until(() -> Files.exists(pid) || !thread.isAlive(), START_MILLIS);
+        Path node = NbdNodes.node(index);
+        boolean started = Waiting.until(() -> SysBlock.size(node) > 0 || !thread.isAlive(), START_MILLIS);
         if (started && thread.isAlive()) {
+            findPartitions();
             return this;
         }
         if (thread.isAlive()) {
@@ -113,9 +115,21 @@ final class IoctlControl implements NbdControl {
         SystemCallException reason = failure;
         throw new BlockIOException(
                 Kind.IO,
-                NbdNodes.node(index) + ": NBD_DO_IT did not begin to serve"
-                        + (reason == null ? "" : ": " + reason.getMessage()),
+                node + ": NBD_DO_IT did not begin to serve" + (reason == null ? "" : ": " + reason.getMessage()),
                 reason);
+    }
+
+    /** The kernel promises itself to look for partitions only after the device has a size: an open in between finds none. */
+    private void findPartitions() throws IOException {
+        try (Descriptor open = Descriptor.open(NbdNodes.node(index), LibC.O_RDONLY)) {
+            open.ioctl("BLKRRPART", BLKRRPART, 0L);
+        } catch (SystemCallException e) {
+            // a kernel that was told to have none (max_part=0), or a table that cannot be read: there is a device all
+            // the same
+            if (e.errno() != Errno.EINVAL && e.errno() != Errno.EIO) {
+                throw e;
+            }
+        }
     }
 
     private void serve() {

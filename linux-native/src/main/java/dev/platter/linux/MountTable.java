@@ -69,7 +69,8 @@ final class MountTable {
         List<Mount> found = new ArrayList<>();
         for (Mount mount : read()) {
             if (numbers.contains(mount.major() + ":" + mount.minor())
-                    || (mount.source().startsWith("/dev/") && nodes.contains(mount.source().substring(5)))) {
+                    || (mount.source().startsWith("/dev/")
+                            && nodes.contains(mount.source().substring(5)))) {
                 found.add(mount);
             }
         }
@@ -98,8 +99,7 @@ final class MountTable {
         int length = 0;
         for (int i = 0; i < bytes.length; i++) {
             if (bytes[i] == '\\' && i + 3 < bytes.length) {
-                plain[length++] =
-                        (byte) ((bytes[i + 1] - '0') << 6 | (bytes[i + 2] - '0') << 3 | (bytes[i + 3] - '0'));
+                plain[length++] = (byte) ((bytes[i + 1] - '0') << 6 | (bytes[i + 2] - '0') << 3 | (bytes[i + 3] - '0'));
                 i += 3;
             } else {
                 plain[length++] = bytes[i];

@@ -61,7 +61,11 @@ public final class NbdDevice implements Closeable {
      * @param backend what was noted with it, {@code platter-} and more by us; null if nothing was, or the kernel is older than
      *     5.14, or the device was connected by ioctl
      */
-    public record Connected(Path path, long size, boolean readOnly, @Nullable String backend) {}
+    public record Connected(
+            Path path,
+            long size,
+            boolean readOnly,
+            @Nullable String backend) {}
 
     /**
      * Connects a device to a server in this process. The bytes stay the caller's: they are to be closed after this device.
@@ -297,8 +301,9 @@ public final class NbdDevice implements Closeable {
             return null;
         } catch (SystemCallException e) {
             return new BlockIOException(
-                    e.kind(), node + ": is gone; what was written last may not have reached the server: "
-                            + e.getMessage(), e);
+                    e.kind(),
+                    node + ": is gone; what was written last may not have reached the server: " + e.getMessage(),
+                    e);
         }
     }
 

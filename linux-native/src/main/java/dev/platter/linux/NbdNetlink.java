@@ -86,11 +86,7 @@ final class NbdNetlink implements Closeable {
     }
 
     static NetlinkAttributes connectMessage(
-            int index,
-            NbdGeometry geometry,
-            List<Descriptor> sockets,
-            NbdDeviceOptions options,
-            String backend) {
+            int index, NbdGeometry geometry, List<Descriptor> sockets, NbdDeviceOptions options, String backend) {
         NetlinkAttributes attributes = new NetlinkAttributes();
         if (index >= 0) {
             attributes.putInt(ATTR_INDEX, index);
@@ -105,9 +101,7 @@ final class NbdNetlink implements Closeable {
         if (!options.reconnect().isZero()) {
             attributes.putLong(ATTR_DEAD_CONN_TIMEOUT, options.reconnect().toSeconds());
         }
-        return attributes
-                .putText(ATTR_BACKEND_IDENTIFIER, backend)
-                .putNested(ATTR_SOCKETS, socketList(sockets));
+        return attributes.putText(ATTR_BACKEND_IDENTIFIER, backend).putNested(ATTR_SOCKETS, socketList(sockets));
     }
 
     private static NetlinkAttributes socketList(List<Descriptor> sockets) {

@@ -87,8 +87,9 @@ final class NbdNodes {
         if (refusal != null) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    "this kernel (" + System.getProperty("os.version") + ") has no nbd devices, and its module cannot be"
-                            + " loaded: " + refusal + "; a loop device over FUSE needs none (platter bind --as fuse)",
+                    "this kernel (" + System.getProperty("os.version")
+                            + ") has no nbd devices, and its module cannot be" + " loaded: " + refusal
+                            + "; a loop device over FUSE needs none (platter bind --as fuse)",
                     null);
         }
     }

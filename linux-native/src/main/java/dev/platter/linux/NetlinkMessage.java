@@ -58,8 +58,7 @@ record NetlinkMessage(int type, int flags, int sequence, ByteBuffer body) {
             if (length < HEAD_BYTES || length > in.remaining()) {
                 break;
             }
-            ByteBuffer body =
-                    in.slice(start + HEAD_BYTES, length - HEAD_BYTES).order(ByteOrder.nativeOrder());
+            ByteBuffer body = in.slice(start + HEAD_BYTES, length - HEAD_BYTES).order(ByteOrder.nativeOrder());
             int type = Short.toUnsignedInt(in.getShort(start + 4));
             int flags = Short.toUnsignedInt(in.getShort(start + 6));
             messages.add(new NetlinkMessage(type, flags, in.getInt(start + 8), body));

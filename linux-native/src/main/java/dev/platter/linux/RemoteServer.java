@@ -40,7 +40,8 @@ final class RemoteServer implements NbdPeer {
         if (uri.tls()) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    uri + ": the kernel's nbd devices do not speak TLS; open the export here and bind that, so that this"
+                    uri
+                            + ": the kernel's nbd devices do not speak TLS; open the export here and bind that, so that this"
                             + " process decrypts",
                     null);
         }
@@ -95,8 +96,7 @@ final class RemoteServer implements NbdPeer {
                 addresses.add(new InetSocketAddress(address, uri.port()));
             }
         } catch (UnknownHostException e) {
-            throw new BlockIOException(
-                    Kind.IO, uri + ": there is no host of that name, or no way to find it", e);
+            throw new BlockIOException(Kind.IO, uri + ": there is no host of that name, or no way to find it", e);
         }
         return addresses;
     }
@@ -123,8 +123,7 @@ final class RemoteServer implements NbdPeer {
             negotiation.socket().close();
             throw new BlockIOException(
                     Kind.IO,
-                    uri + ": the export has " + negotiation.export().size() + " bytes now, it had "
-                            + geometry.size(),
+                    uri + ": the export has " + negotiation.export().size() + " bytes now, it had " + geometry.size(),
                     null);
         }
         return negotiation.socket();

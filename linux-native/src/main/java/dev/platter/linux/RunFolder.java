@@ -37,9 +37,7 @@ final class RunFolder {
      * @throws BlockIOException if somebody else could write to it
      */
     static RunFolder open(Path path) throws IOException {
-        try {
-            makeFolder(path);
-        } catch (FileAlreadyExistsException e) {
+        if (!tryMakeFolder(path)) {
             requireOwn(path);
         }
         return new RunFolder(path);
@@ -50,14 +48,24 @@ final class RunFolder {
                 folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     }
 
+    private static boolean tryMakeFolder(Path folder) throws IOException {
+        try {
+            makeFolder(folder);
+            return true;
+        } catch (FileAlreadyExistsException e) {
+            return false;
+        }
+    }
+
     private static void requireOwn(Path folder) throws IOException {
         Map<String, Object> attributes = Files.readAttributes(folder, "unix:mode,uid", LinkOption.NOFOLLOW_LINKS);
-        int mode = (Integer) java.util.Objects.requireNonNull(attributes.get("mode"));
+        int mode = attributes.get("mode") instanceof Integer number ? number : 0;
         Object self = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         if ((mode & 0170000) != 0040000 || (mode & 077) != 0 || !self.equals(attributes.get("uid"))) {
             throw new BlockIOException(
                     Kind.IO,
-                    folder + ": must be a folder that belongs to this user alone (mode 0700), and is not: it is not trusted;"
+                    folder
+                            + ": must be a folder that belongs to this user alone (mode 0700), and is not: it is not trusted;"
                             + " find out who made it, and remove it",
                     null);
         }
@@ -93,11 +101,8 @@ final class RunFolder {
         String base = letters.isEmpty() ? "disk" : letters.substring(0, Math.min(letters.length(), 24));
         for (int i = 1; i <= MOST_OF_A_NAME; i++) {
             Path folder = path.resolve(i == 1 ? base : base + "-" + i);
-            try {
-                makeFolder(folder);
+            if (tryMakeFolder(folder)) {
                 return folder;
-            } catch (FileAlreadyExistsException e) {
-                // that one is another binding's
             }
         }
         throw new BlockIOException(Kind.BUSY, path + ": is full of bindings called " + base, null);

@@ -15,10 +15,10 @@ import org.opentest4j.TestAbortedException;
 
 /** Sizes, offsets and numbers of our messages to nbd, netlink and device-mapper, as the C compiler of this machine has them. */
 class CompilerLayoutTest {
-    private static final String HEADERS =
-            """
+    private static final String HEADERS = """
             #include <stdio.h>
             #include <stddef.h>
+            #include <sys/ioctl.h>
             #include <sys/socket.h>
             #include <sys/un.h>
             #include <netinet/in.h>
@@ -38,7 +38,8 @@ class CompilerLayoutTest {
         ReferenceTools.assumeTool("cc");
         for (String header : List.of("nbd-netlink.h", "dm-ioctl.h", "genetlink.h")) {
             if (!Files.exists(Path.of("/usr/include/linux", header))) {
-                throw new TestAbortedException("linux/" + header + " is missing; on Debian: apt-get install linux-libc-dev");
+                throw new TestAbortedException(
+                        "linux/" + header + " is missing; on Debian: apt-get install linux-libc-dev");
             }
         }
     }
@@ -201,7 +202,8 @@ class CompilerLayoutTest {
                         "CTRL_ATTR_FAMILY_ID",
                         "CTRL_ATTR_FAMILY_NAME"))
                 .containsExactly(
-                        12L, 16L, 4L, 6L, 8L, 4L, 4L, 4L, 2L, 3L, 1L, 4L, 0x100L, 0x200L, 1L, 0x8000L, 16L, 16L, 3L, 1L, 2L);
+                        12L, 16L, 4L, 6L, 8L, 4L, 4L, 4L, 2L, 3L, 1L, 4L, 0x100L, 0x200L, 1L, 0x8000L, 16L, 16L, 3L, 1L,
+                        2L);
     }
 
     @Test

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +31,11 @@ import org.junit.jupiter.api.io.TempDir;
 class DeviceMapperGuestTest {
     @TempDir
     Path folder;
+
+    @BeforeAll
+    static void loadLoopDevices() throws IOException {
+        assertThat(KernelModule.load("loop")).isNull();
+    }
 
     @AfterEach
     void nothingIsLeft() throws IOException {
@@ -59,8 +65,7 @@ class DeviceMapperGuestTest {
         Path raw = GuestDisk.partitioned(folder, "disk.raw");
         try (ImageInspector image = inspect(raw);
                 LoopDevice loop = LoopDevice.attach(raw);
-                Mapped first =
-                        DeviceMapper.ofPartition("disk", 1, table(image, "/dev/sda1", loop), false)) {
+                Mapped first = DeviceMapper.ofPartition("disk", 1, table(image, "/dev/sda1", loop), false)) {
             assertThat(first.link()).isEqualTo(Path.of("/dev/mapper/platter-disk-p1"));
             assertThat(first.link().toRealPath()).isEqualTo(first.path());
             assertThat(SysBlock.size(first.path())).isEqualTo(40 * GuestDisk.MIB);
@@ -76,8 +81,8 @@ class DeviceMapperGuestTest {
         Path raw = TempImages.sparse(folder, "disk.raw", 1 << 20);
         try (LoopDevice loop = LoopDevice.attach(raw)) {
             String numbers = String.valueOf(SysBlock.numbers(SysBlock.of(loop.path())));
-            DeviceTable table = new DeviceTable(List.of(
-                    Target.linear(0, 8, numbers, 16), Target.zero(8, 16), Target.error(24, 8)));
+            DeviceTable table =
+                    new DeviceTable(List.of(Target.linear(0, 8, numbers, 16), Target.zero(8, 16), Target.error(24, 8)));
             try (Mapped mapped = DeviceMapper.ofPartition("t", 1, table, true)) {
                 assertThat(DeviceMapper.table(mapped.name())).isEqualTo(table);
                 assertThat(DeviceMapper.list()).containsExactly(mapped.name());
@@ -140,8 +145,8 @@ class DeviceMapperGuestTest {
         DeviceTable table = new DeviceTable(List.of(Target.zero(0, 64)));
         try (Mapped mapped = DeviceMapper.ofPartition("t", 1, table, true)) {
             assertThatThrownBy(() -> DeviceMapper.ofPartition("t", 1, table, true))
-                    .isInstanceOfSatisfying(BlockIOException.class, e -> assertThat(e.kind())
-                            .isEqualTo(Kind.BUSY))
+                    .isInstanceOfSatisfying(
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(Kind.BUSY))
                     .hasMessageContaining("platter-t-p1: there is a device of that name");
             assertThat(Files.exists(mapped.link())).isTrue();
         }
@@ -152,14 +157,14 @@ class DeviceMapperGuestTest {
         Path raw = GuestDisk.partitioned(folder, "disk.raw");
         try (ImageInspector image = inspect(raw);
                 LoopDevice loop = LoopDevice.attach(raw);
-                Mapped mapped =
-                        DeviceMapper.ofPartition("disk", 1, table(image, "/dev/sda1", loop), false)) {
+                Mapped mapped = DeviceMapper.ofPartition("disk", 1, table(image, "/dev/sda1", loop), false)) {
             ReferenceTools.runOk("mkfs.ext4", "-q", mapped.path().toString());
             Path point = GuestDisk.mount(mapped.path(), folder, "rw");
             try {
                 assertThatThrownBy(mapped::close)
-                        .isInstanceOfSatisfying(BlockIOException.class, e -> assertThat(e.kind())
-                                .isEqualTo(Kind.BUSY))
+                        .isInstanceOfSatisfying(
+                                BlockIOException.class,
+                                e -> assertThat(e.kind()).isEqualTo(Kind.BUSY))
                         .hasMessageContaining("mounted on " + point);
                 assertThat(Files.exists(mapped.link())).isTrue();
             } finally {
@@ -203,7 +208,8 @@ class DeviceMapperGuestTest {
                 assertThat(firstData.name()).isEqualTo("platter-one-vg0-my--data");
                 assertThat(DeviceMapper.table(firstRoot.name()).targets()).hasSize(2);
                 assertThat(GuestDisk.readFile(firstRoot.path(), folder, "name")).isEqualTo("first");
-                assertThat(GuestDisk.readFile(secondRoot.path(), folder, "name")).isEqualTo("second");
+                assertThat(GuestDisk.readFile(secondRoot.path(), folder, "name"))
+                        .isEqualTo("second");
                 assertThat(GuestDisk.readFile(served.path(), folder, "name")).isEqualTo("second");
                 assertThat(GuestDisk.readFile(Path.of("/dev/vg0/root"), folder, "name"))
                         .isEqualTo("host");
@@ -227,7 +233,8 @@ class DeviceMapperGuestTest {
     /** The way without device-mapper: the volume is a device of its own. */
     private static NbdDevice servedVolume(ImageInspector image) throws IOException {
         return NbdDevice.connect(
-                image.device("/dev/vg0/root"), NbdDeviceOptions.builder().readOnly().build());
+                image.device("/dev/vg0/root"),
+                NbdDeviceOptions.builder().readOnly().build());
     }
 
     @Test
@@ -243,7 +250,8 @@ class DeviceMapperGuestTest {
         String loop = GuestDisk.losetup("--partscan", raw);
         try {
             GuestDisk.lvm("vgchange", "-ay", "vg0");
-            assertThat(GuestDisk.readFile(Path.of("/dev/vg0/root"), folder, "added")).isEqualTo("by the host");
+            assertThat(GuestDisk.readFile(Path.of("/dev/vg0/root"), folder, "added"))
+                    .isEqualTo("by the host");
             GuestDisk.lvm("vgchange", "-an", "vg0");
         } finally {
             ReferenceTools.runOk("losetup", "--detach", loop);

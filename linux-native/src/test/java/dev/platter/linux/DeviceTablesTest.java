@@ -84,8 +84,7 @@ class DeviceTablesTest {
     void aVolumeMayLieOnSeveralDisks() throws IOException {
         BlockDevice other = disk("other");
         BlockDevice volume = BlockDevices.concat(
-                "volume",
-                List.of(BlockDevices.slice(disk, "a", 512, 512), BlockDevices.slice(other, "b", 1024, 512)));
+                "volume", List.of(BlockDevices.slice(disk, "a", 512, 512), BlockDevices.slice(other, "b", 1024, 512)));
 
         DeviceTable table = DeviceTables.table(volume, List.of(bound(), new Below(other, "43:0", 0, MIB)));
 

@@ -23,7 +23,8 @@ class DmRequestTest {
 
     @Test
     void aRequestForADeviceIsAHeaderOfItsNameAndUuid() {
-        ByteBuffer request = bytes(DmRequest.of("platter-a-p1", 0).uuid("PLATTER-1").flags(DmRequest.READONLY));
+        ByteBuffer request =
+                bytes(DmRequest.of("platter-a-p1", 0).uuid("PLATTER-1").flags(DmRequest.READONLY));
 
         assertThat(request.capacity()).isEqualTo(312);
         assertThat(request.getInt(0)).isEqualTo(4);

@@ -65,7 +65,8 @@ public final class GuestTests {
             boolean success = result.getStatus() == TestExecutionResult.Status.SUCCESSFUL;
             if (test.isTest() || !success) {
                 long seconds = Duration.ofNanos(System.nanoTime() - started).toSeconds();
-                OUT.println(result.getStatus() + " " + test.getUniqueId().replaceAll(".*class:", "") + " (" + seconds + " s)");
+                OUT.println(result.getStatus() + " " + test.getUniqueId().replaceAll(".*class:", "") + " (" + seconds
+                        + " s)");
             }
             if (success) {
                 passed += test.isTest() ? 1 : 0;

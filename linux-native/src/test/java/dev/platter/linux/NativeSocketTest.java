@@ -56,7 +56,9 @@ class NativeSocketTest {
         assertThat(hex(new InetSocketAddress(four, 10809))).isEqualTo("02002a397f0000010000000000000000");
         assertThat(hex(new InetSocketAddress(six, 10809)))
                 .isEqualTo("0a002a3900000000" + "00000000000000000000000000000001" + "00000000");
-        assertThat(hex(UnixDomainSocketAddress.of("/a"))).startsWith("01002f6100").hasSize(220);
+        assertThat(hex(UnixDomainSocketAddress.of("/a")))
+                .startsWith("01002f6100")
+                .hasSize(220);
     }
 
     private static String hex(java.net.SocketAddress address) throws IOException {
@@ -116,11 +118,12 @@ class NativeSocketTest {
         Path image = TempImages.raw(folder, "disk.raw", Contents.testBytes(1 << 20));
         try (ServerProcess server = ServerProcess.qemuNbd(folder, "-f", "raw", image.toString())) {
             NbdUri uri = NbdUri.parse(server.uri(""));
-            NativeSocket socket =
-                    NativeSocket.connect(UnixDomainSocketAddress.of(String.valueOf(uri.socket())), SOON);
+            NativeSocket socket = NativeSocket.connect(UnixDomainSocketAddress.of(String.valueOf(uri.socket())), SOON);
             try {
                 Negotiated negotiated = NbdClient.to(uri)
-                        .with(NbdClientOptions.builder().structuredReplies(false).build())
+                        .with(NbdClientOptions.builder()
+                                .structuredReplies(false)
+                                .build())
                         .negotiate(socket);
 
                 ByteBuffer request = ByteBuffer.allocate(RequestHeader.BYTES);
@@ -162,7 +165,8 @@ class NativeSocketTest {
                 assertThat(memory.getByte(0)).isEqualTo((byte) 42);
             }
         }
-        try (var files = Files.newDirectoryStream(RunFolder.DEFAULT, "pair-" + ProcessHandle.current().pid() + "-*")) {
+        try (var files = Files.newDirectoryStream(
+                RunFolder.DEFAULT, "pair-" + ProcessHandle.current().pid() + "-*")) {
             assertThat(files).isEmpty();
         }
     }

@@ -94,7 +94,8 @@ class NbdGeometryTest {
     void flagsThatTheKernelDoesNotKnowAreLeftOut() throws BlockIOException {
         ExportDetails export = new ExportDetails("", "", 1 << 20, 0xffff, null, List.of());
 
-        assertThat(TransmissionFlags.describe(NbdGeometry.of("nbd://host", export).flags()))
+        assertThat(TransmissionFlags.describe(
+                        NbdGeometry.of("nbd://host", export).flags()))
                 .isEqualTo("readonly flush fua rotational trim zeroes multi");
     }
 

@@ -22,7 +22,8 @@ class NetlinkMessageTest {
         byte[] request = NetlinkMessage.request(16, 7, 3, new NetlinkAttributes().putText(2, "nbd"));
 
         assertThat(HEX.formatHex(request))
-                .isEqualTo("1c000000" + "1000" + "0500" + "07000000" + "00000000" + "03010000" + "08000200" + "6e626400");
+                .isEqualTo(
+                        "1c000000" + "1000" + "0500" + "07000000" + "00000000" + "03010000" + "08000200" + "6e626400");
     }
 
     @Test
@@ -80,10 +81,11 @@ class NetlinkMessageTest {
 
     @Test
     void anErrorTellsItsNumberAndItsWords() {
-        ByteBuffer received = bytes("3c000000 0200 0003 07000000 00000000" // nlmsghdr: capped, with attributes
-                + "f0ffffff" // -16
-                + "1c000000 1000 0500 07000000 00000000" // header of the request
-                + "14000100" + "646576696365206275737900" + "00000000");
+        ByteBuffer received = bytes(
+                "38000000 0200 0003 07000000 00000000" // nlmsghdr: capped, with attributes
+                        + "f0ffffff" // -16
+                        + "1c000000 1000 0500 07000000 00000000" // header of the request
+                        + "14000100" + "646576696365206275737900" + "00000000");
 
         NetlinkMessage message = NetlinkMessage.parse(received).get(0);
 
@@ -95,10 +97,11 @@ class NetlinkMessageTest {
 
     @Test
     void anErrorThatRepeatsTheWholeRequestTellsItsWordsBehindIt() {
-        ByteBuffer received = bytes("38000000 0200 0002 07000000 00000000" // nlmsghdr: with attributes
-                + "eaffffff" // -22
-                + "18000000 1000 0500 07000000 00000000 0301000000000000" // the request, 24 bytes
-                + "0a000100" + "77726f6e67000000");
+        ByteBuffer received = bytes(
+                "38000000 0200 0002 07000000 00000000" // nlmsghdr: with attributes
+                        + "eaffffff" // -22
+                        + "18000000 1000 0500 07000000 00000000 0301000000000000" // the request, 24 bytes
+                        + "0a000100" + "77726f6e67000000");
 
         NetlinkMessage message = NetlinkMessage.parse(received).get(0);
 
@@ -108,7 +111,8 @@ class NetlinkMessageTest {
 
     @Test
     void aYesIsAnErrorOfZeroWithoutWords() {
-        ByteBuffer received = bytes("24000000 0200 0001 07000000 00000000 00000000 1c000000 1000 0500 07000000 00000000");
+        ByteBuffer received =
+                bytes("24000000 0200 0001 07000000 00000000 00000000 1c000000 1000 0500 07000000 00000000");
 
         NetlinkMessage message = NetlinkMessage.parse(received).get(0);
 

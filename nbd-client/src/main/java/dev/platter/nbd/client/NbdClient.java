@@ -163,8 +163,8 @@ public final class NbdClient {
         Negotiated negotiated = handshake.open(uri.export());
         if (handshake.input().pending() > 0) {
             channel.close();
-            throw new ProtocolException(uri + ": the server sent " + handshake.input().pending()
-                    + " bytes behind the handshake before it was asked anything");
+            throw new ProtocolException(uri + ": the server sent "
+                    + handshake.input().pending() + " bytes behind the handshake before it was asked anything");
         }
         return negotiated;
     }
