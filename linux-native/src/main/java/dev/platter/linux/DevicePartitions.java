@@ -76,7 +76,8 @@ final class DevicePartitions {
             }
             throw new BlockIOException(
                     e.kind(),
-                    node + ": the kernel takes no partition from " + range.start() + " of " + range.length() + " bytes: "
+                    node + ": the kernel takes no partition from " + range.start() + " of " + range.length()
+                            + " bytes: "
                             + (e.errno() == Errno.EBUSY
                                     ? "it overlaps another one"
                                     : "it leaves the device, or begins inside a sector"),
@@ -90,8 +91,8 @@ final class DevicePartitions {
         if (start != range.start() || length != range.length()) {
             throw new BlockIOException(
                     Kind.IO,
-                    node + ": the kernel found it at " + start + " with " + length + " bytes, the table of the image says "
-                            + range.start() + " and " + range.length(),
+                    node + ": the kernel found it at " + start + " with " + length
+                            + " bytes, the table of the image says " + range.start() + " and " + range.length(),
                     null);
         }
     }

@@ -40,7 +40,8 @@ final class LinuxSystem {
         if (!hasCapability(CAP_SYS_ADMIN)) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    "devices of the kernel cannot be made: the capability CAP_SYS_ADMIN is missing, run as root" + WITHOUT,
+                    "devices of the kernel cannot be made: the capability CAP_SYS_ADMIN is missing, run as root"
+                            + WITHOUT,
                     null);
         }
     }

@@ -121,9 +121,7 @@ public final class LoopDevice implements Closeable {
             throws SystemCallException {
         try {
             device.ioctl(
-                    "LOOP_CONFIGURE",
-                    LoopIoctls.LOOP_CONFIGURE,
-                    LoopIoctls.config(backing.number(), options, name));
+                    "LOOP_CONFIGURE", LoopIoctls.LOOP_CONFIGURE, LoopIoctls.config(backing.number(), options, name));
         } catch (SystemCallException e) {
             // kernels before 5.8 do not know it; after a mistake in the options the other way says so, too
             if (e.errno() != Errno.EINVAL && e.errno() != Errno.ENOTTY && e.errno() != Errno.ENOSYS) {
@@ -323,7 +321,9 @@ public final class LoopDevice implements Closeable {
 
     private static BlockIOException loss(Path path, SystemCallException cause) {
         return new BlockIOException(
-                Kind.IO, path + ": is gone, but what was written last could not be stored: " + cause.getMessage(), cause);
+                Kind.IO,
+                path + ": is gone, but what was written last could not be stored: " + cause.getMessage(),
+                cause);
     }
 
     private static @Nullable SystemCallException detach(Path path, long sequence, @Nullable Descriptor held)
@@ -361,8 +361,8 @@ public final class LoopDevice implements Closeable {
     }
 
     private static void awaitGone(Path path, long sequence) throws IOException {
-        boolean gone = Waiting.until(
-                () -> LoopStatus.of(path) == null || SysBlock.sequence(path) != sequence, DETACH_MILLIS);
+        boolean gone =
+                Waiting.until(() -> LoopStatus.of(path) == null || SysBlock.sequence(path) != sequence, DETACH_MILLIS);
         if (!gone) {
             List<String> holders = new ArrayList<>(Holders.of(path));
             holders.addAll(Holders.programs(path));

@@ -21,6 +21,8 @@ final class LoopIoctls {
     /** {@code struct loop_info64}. */
     static final int INFO_BYTES = 232;
 
+    static final int LO_DEVICE = 0;
+    static final int LO_INODE = 8;
     static final int LO_OFFSET = 24;
     static final int LO_SIZELIMIT = 32;
     static final int LO_FLAGS = 52;

@@ -1,8 +1,10 @@
 package dev.platter.linux;
 
+import com.sun.jna.Memory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,7 +60,22 @@ public record LoopStatus(
     /** Returns whether this stands on a file, whatever name it was bound by. */
     boolean isOn(Path file) throws IOException {
         Path bound = Path.of(backingFile);
-        return Files.exists(bound) && Files.isSameFile(bound, file);
+        return Files.exists(bound) ? Files.isSameFile(bound, file) : isOnInode(file);
+    }
+
+    /** The name may be one that only another container sees. */
+    private boolean isOnInode(Path file) throws IOException {
+        Memory info = new Memory(LoopIoctls.INFO_BYTES);
+        info.clear();
+        try (Descriptor open = Descriptor.open(device, LibC.O_RDONLY | LibC.O_NONBLOCK)) {
+            open.ioctl("LOOP_GET_STATUS64", LoopIoctls.LOOP_GET_STATUS64, info);
+        } catch (SystemCallException e) {
+            // it went away meanwhile, or is not ours to see
+            return false;
+        }
+        Map<String, Object> attributes = Files.readAttributes(file, "unix:dev,ino");
+        return Long.valueOf(info.getLong(LoopIoctls.LO_DEVICE)).equals(attributes.get("dev"))
+                && Long.valueOf(info.getLong(LoopIoctls.LO_INODE)).equals(attributes.get("ino"));
     }
 
     /** Returns whether this and a range of the same file have bytes in common. */

@@ -64,7 +64,8 @@ final class RunFolder {
         if ((mode & 0170000) != 0040000 || (mode & 077) != 0 || !self.equals(attributes.get("uid"))) {
             throw new BlockIOException(
                     Kind.IO,
-                    folder + ": must be a folder that belongs to this user alone (mode 0700), and is not: it is not trusted;"
+                    folder
+                            + ": must be a folder that belongs to this user alone (mode 0700), and is not: it is not trusted;"
                             + " find out who made it, and remove it",
                     null);
         }
