@@ -18,7 +18,11 @@ public interface DeviceCatalog {
      *     was, or nobody looked
      */
     record Entry(
-            String name, long size, Kind kind, @Nullable Place place, @Nullable String content) {
+            String name,
+            long size,
+            Kind kind,
+            @Nullable Place place,
+            @Nullable String content) {
 
         /** Makes an entry of which no more is known. */
         public Entry(String name, long size) {

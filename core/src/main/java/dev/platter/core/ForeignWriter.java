@@ -87,7 +87,7 @@ final class ForeignWriter {
             if (fields.length == 8 && fields[5].equals(place)) {
                 return fields[3].equals("WRITE")
                         ? "another process holds an exclusive lock on it"
-                        : "qemu has it open for writing";
+                        : "qemu, or a program that locks files as it does, has it open for writing";
             }
         }
         return null;

@@ -18,7 +18,8 @@ public final class Storages {
      *
      * <p>Writers keep each other out, other processes that ask for locks (as qemu does) included. POSIX systems drop the
      * lock of a process when it closes any descriptor of the file; the lock is taken again at once if that was done here,
-     * and not if other code of the process did it.
+     * and not if other code of the process did it. With an implementation of {@link FileFacts} on the path the locks are its
+     * own, which no other descriptor takes away.
      *
      * @param writable whether writes are to be allowed; the file must exist, and no other process may hold it for
      *     writing

@@ -233,6 +233,12 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
         for (Volume volume : inspection.volumes()) {
             volume.fileSystem().ifPresent(content -> contents.put(volume.name(), content.type()));
         }
+        for (PhysicalVolume physical : physicalVolumes()) {
+            // blkid does not look for these in small devices; LVM does
+            if (physical.deviceName() != null) {
+                contents.put(physical.deviceName(), FileSystemList.PHYSICAL_VOLUME);
+            }
+        }
         List<Entry> all = new ArrayList<>();
         for (Disk disk : inspection.disks()) {
             long diskSize = disk.device().size();

@@ -135,8 +135,18 @@ final class BindingJournal {
                 loops.add(status.device());
             }
         }
+        addUnnoted(loops);
         Collections.reverse(loops);
         return loops;
+    }
+
+    /** Whoever was killed between binding a file of this folder and noting it. */
+    private void addUnnoted(List<Path> loops) throws IOException {
+        for (LoopStatus status : LoopDevice.list()) {
+            if (status.backingFile().startsWith(folder + "/") && !loops.contains(status.device())) {
+                loops.add(status.device());
+            }
+        }
     }
 
     /** A file loses its name when its mount is taken out of sight, so that only tells where the kernel counts no uses. */

@@ -204,8 +204,7 @@ final class FuseFile implements Closeable {
     }
 
     private static void join(Thread thread, long end) throws IOException {
-        Waiting.until(
-                () -> !thread.isAlive(), Math.max(0, TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime())));
+        Waiting.until(() -> !thread.isAlive(), Math.max(0, TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime())));
     }
 
     /**

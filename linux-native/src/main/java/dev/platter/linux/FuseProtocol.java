@@ -44,6 +44,14 @@ final class FuseProtocol {
     /** {@code struct fuse_init_out}. */
     static final int INIT_OUT = 64;
 
+    static final int INIT_OUT_READAHEAD = 8;
+    static final int INIT_OUT_FLAGS = 12;
+    static final int INIT_OUT_BACKGROUND = 16;
+    static final int INIT_OUT_CONGESTION = 18;
+    static final int INIT_OUT_WRITE = 20;
+    static final int INIT_OUT_TIME = 24;
+    static final int INIT_OUT_PAGES = 28;
+
     static final int ASYNC_READ = 1;
     static final int BIG_WRITES = 0x20;
     static final int ASYNC_DIO = 0x8000;
@@ -56,8 +64,17 @@ final class FuseProtocol {
     /** {@code struct fuse_attr_out}. */
     static final int ATTR_OUT = 104;
 
+    static final int ATTR_INO = 16;
+    static final int ATTR_SIZE = 24;
+    static final int ATTR_BLOCKS = 32;
+    static final int ATTR_MODE = 76;
+    static final int ATTR_NLINK = 80;
+    static final int ATTR_BLKSIZE = 96;
+
     /** {@code struct fuse_open_out}. */
     static final int OPEN_OUT = 16;
+
+    static final int OPEN_FLAGS = 8;
 
     static final int FOPEN_DIRECT_IO = 1;
 

@@ -24,6 +24,11 @@ final class FuseServer implements Runnable {
     private static final int S_IFREG = 0100000;
     private static final int ATTRIBUTES_SECONDS = 3600;
     private static final int EPROTO = 71;
+
+    /** Requests that the kernel has waiting at once, and from which number on it calls the device congested. */
+    private static final short BACKGROUND = 64;
+
+    private static final short CONGESTION = 48;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
     private static final int PR_SET_IO_FLUSHER = 57;
@@ -103,9 +108,7 @@ final class FuseServer implements Runnable {
     private void answer(int length) {
         long unique = buffer.getLong(FuseProtocol.IN_UNIQUE);
         int opcode = buffer.getInt(FuseProtocol.IN_OPCODE);
-        if (opcode == FuseProtocol.FORGET
-                || opcode == FuseProtocol.BATCH_FORGET
-                || opcode == FuseProtocol.INTERRUPT) {
+        if (opcode == FuseProtocol.FORGET || opcode == FuseProtocol.BATCH_FORGET || opcode == FuseProtocol.INTERRUPT) {
             return; // none of these is answered
         }
         int result;
@@ -210,7 +213,7 @@ final class FuseServer implements Runnable {
     /** The kernel's own cache of the file would be a second one below that of the loop device. */
     private int open() {
         clear(FuseProtocol.OPEN_OUT);
-        buffer.putInt(FuseProtocol.OUT_HEADER + 8, FuseProtocol.FOPEN_DIRECT_IO);
+        buffer.putInt(FuseProtocol.OUT_HEADER + FuseProtocol.OPEN_FLAGS, FuseProtocol.FOPEN_DIRECT_IO);
         return FuseProtocol.OPEN_OUT;
     }
 
@@ -231,19 +234,19 @@ final class FuseServer implements Runnable {
         int at = FuseProtocol.OUT_HEADER;
         buffer.putInt(at, FuseProtocol.MAJOR);
         buffer.putInt(at + 4, Math.min(minor, FuseProtocol.MINOR));
-        buffer.putInt(at + 8, readahead);
+        buffer.putInt(at + FuseProtocol.INIT_OUT_READAHEAD, readahead);
         buffer.putInt(
-                at + 12,
+                at + FuseProtocol.INIT_OUT_FLAGS,
                 flags
                         & (FuseProtocol.ASYNC_READ
                                 | FuseProtocol.BIG_WRITES
                                 | FuseProtocol.ASYNC_DIO
                                 | FuseProtocol.MAX_PAGES));
-        buffer.putShort(at + 16, (short) 64); // requests in the background
-        buffer.putShort(at + 18, (short) 48); // from which on the kernel calls it congested
-        buffer.putInt(at + 20, TRANSFER);
-        buffer.putInt(at + 24, 1); // granularity of times
-        buffer.putShort(at + 28, (short) (TRANSFER / 4096));
+        buffer.putShort(at + FuseProtocol.INIT_OUT_BACKGROUND, BACKGROUND);
+        buffer.putShort(at + FuseProtocol.INIT_OUT_CONGESTION, CONGESTION);
+        buffer.putInt(at + FuseProtocol.INIT_OUT_WRITE, TRANSFER);
+        buffer.putInt(at + FuseProtocol.INIT_OUT_TIME, 1);
+        buffer.putShort(at + FuseProtocol.INIT_OUT_PAGES, (short) (TRANSFER / 4096));
         return FuseProtocol.INIT_OUT;
     }
 
@@ -251,12 +254,12 @@ final class FuseServer implements Runnable {
         clear(FuseProtocol.ATTR_OUT);
         int at = FuseProtocol.OUT_HEADER;
         buffer.putLong(at, ATTRIBUTES_SECONDS);
-        buffer.putLong(at + 16, 1);
-        buffer.putLong(at + 24, device.size());
-        buffer.putLong(at + 32, device.size() / SysBlock.SECTOR);
-        buffer.putInt(at + 76, S_IFREG | (readOnly ? 0400 : 0600));
-        buffer.putInt(at + 80, 1);
-        buffer.putInt(at + 96, 4096);
+        buffer.putLong(at + FuseProtocol.ATTR_INO, 1);
+        buffer.putLong(at + FuseProtocol.ATTR_SIZE, device.size());
+        buffer.putLong(at + FuseProtocol.ATTR_BLOCKS, device.size() / SysBlock.SECTOR);
+        buffer.putInt(at + FuseProtocol.ATTR_MODE, S_IFREG | (readOnly ? 0400 : 0600));
+        buffer.putInt(at + FuseProtocol.ATTR_NLINK, 1);
+        buffer.putInt(at + FuseProtocol.ATTR_BLKSIZE, 4096);
         return FuseProtocol.ATTR_OUT;
     }
 

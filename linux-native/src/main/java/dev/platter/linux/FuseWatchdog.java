@@ -21,8 +21,7 @@ final class FuseWatchdog implements Closeable {
      * mount. Interrupts of the terminal are for the server, which says {@code e}
      * then.
      */
-    private static final String SCRIPT =
-            """
+    private static final String SCRIPT = """
             trap '' INT HUP
             while :; do
               beat=$(timeout "$1" dd bs=1 count=1 2>/dev/null); status=$?

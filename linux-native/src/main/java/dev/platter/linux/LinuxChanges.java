@@ -41,13 +41,9 @@ final class LinuxChanges implements FileFacts.Changes {
 
     /** Nothing lies behind the end, so nothing is lost by making a hole there. */
     private static LinuxChanges ofFile(Path path, Descriptor file) throws IOException {
-        boolean punches =
-                LibC.fallocate(
-                                file.number(),
-                                Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE,
-                                Files.size(path),
-                                SysBlock.SECTOR)
-                        == 0;
+        boolean punches = LibC.fallocate(
+                        file.number(), Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE, Files.size(path), SysBlock.SECTOR)
+                == 0;
         return new LinuxChanges(file, false, 1, punches, punches);
     }
 

@@ -97,11 +97,13 @@ final class WriterLocks {
 
     private static BlockIOException busy(Path path) throws IOException {
         List<String> programs = Holders.programs(Set.of(path.toRealPath().toString()), "lock:");
-        programs.removeIf(program -> program.endsWith("(process " + ProcessHandle.current().pid() + ")"));
+        programs.removeIf(program ->
+                program.endsWith("(process " + ProcessHandle.current().pid() + ")"));
         return new BlockIOException(
                 Kind.BUSY,
                 path + ": cannot be opened for writing: "
-                        + (programs.isEmpty() ? "another program" : String.join(", ", programs)) + " holds a lock on it",
+                        + (programs.isEmpty() ? "another program" : String.join(", ", programs))
+                        + " holds a lock on it",
                 null);
     }
 }

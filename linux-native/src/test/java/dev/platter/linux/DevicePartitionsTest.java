@@ -29,8 +29,7 @@ class DevicePartitionsTest {
     @BeforeEach
     void attach() throws IOException {
         KernelDevices.assumeLoop();
-        loop = LoopDevice.attach(
-                TempImages.raw(folder, "disk.raw", TestBytes.of(0, SIZE)), LoopOptions.ofReadOnly());
+        loop = LoopDevice.attach(TempImages.raw(folder, "disk.raw", TestBytes.of(0, SIZE)), LoopOptions.ofReadOnly());
     }
 
     @AfterEach
@@ -49,8 +48,7 @@ class DevicePartitionsTest {
 
     @Test
     void partitions_are_added_where_they_lie() throws IOException {
-        List<Path> nodes =
-                DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192), range(200, 65536, 512)));
+        List<Path> nodes = DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192), range(200, 65536, 512)));
 
         assertThat(nodes).containsExactly(Path.of(loop.path() + "p1"), Path.of(loop.path() + "p200"));
         try (InputStream in = Files.newInputStream(nodes.get(0))) {
@@ -82,14 +80,12 @@ class DevicePartitionsTest {
 
     @Test
     void open_partition_keeps_all() throws IOException {
-        List<Path> nodes =
-                DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192), range(2, 65536, 512)));
+        List<Path> nodes = DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192), range(2, 65536, 512)));
         try (Descriptor open = Descriptor.open(nodes.get(1), LibC.O_RDONLY)) {
             assertThat(open.number()).isNotNegative();
             assertThatThrownBy(loop::close)
                     .isInstanceOfSatisfying(
-                            BlockIOException.class,
-                            e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
                     .hasMessageContaining("java");
             assertThat(SysBlock.partitions(loop.path())).hasSize(2);
             assertThat(loop.status()).isNotNull();

@@ -127,7 +127,8 @@ class FuseFileTest {
     void file_of_a_device_that_is_read_only_refuses_writes() throws IOException {
         try (FuseFile file = mount(BlockDevices.readOnly(memory()), true, null)) {
             assertThat(file.isServed()).isTrue();
-            assertThatThrownBy(() -> FileChannel.open(path(), StandardOpenOption.WRITE).close())
+            assertThatThrownBy(() ->
+                            FileChannel.open(path(), StandardOpenOption.WRITE).close())
                     .hasMessageContaining("Read-only file system");
         }
     }
@@ -152,8 +153,7 @@ class FuseFileTest {
             }
 
             @Override
-            public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability)
-                    throws IOException {
+            public void writeZeroes(long offset, long length, ZeroMode mode, Durability durability) throws IOException {
                 throw new dev.platter.core.ReadOnlyDeviceException("frozen");
             }
         };
@@ -221,8 +221,7 @@ class FuseFileTest {
             assertThat(open.number()).isNotNegative();
             assertThatThrownBy(file::close)
                     .isInstanceOfSatisfying(
-                            BlockIOException.class,
-                            e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
                     .hasMessageContaining("(process " + ProcessHandle.current().pid() + ")");
             assertThat(file.isServed()).isTrue();
         }
@@ -260,9 +259,16 @@ class FuseFileTest {
         BlockDevice device = memory();
         try (FuseFile file = mount(device, false, null)) {
             assertThat(file.isServed()).isTrue();
-            try (LoopDevice loop = LoopDevice.attach(path(), LoopOptions.ofWritable().withDirectIo(true))) {
+            try (LoopDevice loop =
+                    LoopDevice.attach(path(), LoopOptions.ofWritable().withDirectIo(true))) {
                 assertThat(Files.readAllBytes(loop.path())).isEqualTo(TestBytes.of(0, SIZE));
-                ReferenceTools.runOk("blkdiscard", "-o", "1048576", "-l", "65536", loop.path().toString());
+                ReferenceTools.runOk(
+                        "blkdiscard",
+                        "-o",
+                        "1048576",
+                        "-l",
+                        "65536",
+                        loop.path().toString());
                 ReferenceTools.runOk("dd", "if=/dev/zero", "of=" + loop.path(), "bs=512", "count=1", "conv=fsync");
                 assertThatThrownBy(file::close).hasMessageContaining("in use by " + loop.path());
             }

@@ -50,9 +50,7 @@ final class KernelDevices {
             assertThat(RunFolder.DEFAULT.resolve(tag)).doesNotExist();
         }
         for (String root : roots) {
-            assertThat(LoopDevice.list())
-                    .extracting(LoopStatus::backingFile)
-                    .noneMatch(file -> file.startsWith(root));
+            assertThat(LoopDevice.list()).extracting(LoopStatus::backingFile).noneMatch(file -> file.startsWith(root));
             assertThat(MountTable.read())
                     .extracting(MountTable.Mount::point)
                     .noneMatch(point -> point.startsWith(root));

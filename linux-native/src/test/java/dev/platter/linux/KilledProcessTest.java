@@ -63,6 +63,12 @@ class KilledProcessTest {
     }
 
     private static Process start(Path image, String... more) throws IOException {
+        return new ProcessBuilder(command(image, more))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    private static List<String> command(Path image, String... more) {
         String separator = System.getProperty("path.separator");
         List<String> path = new ArrayList<>(List.of("target/classes", "target/test-classes"));
         for (String property : List.of("jdk.module.path", "java.class.path")) {
@@ -80,9 +86,7 @@ class KilledProcessTest {
                 Server.class.getName(),
                 image.toString()));
         command.addAll(List.of(more));
-        return new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
+        return command;
     }
 
     private static Path deviceOf(Process server) throws IOException {
@@ -134,6 +138,20 @@ class KilledProcessTest {
         LinuxBindings.releaseDead();
 
         assertThat(LoopDevice.find(file)).isEmpty();
+    }
+
+    @Test
+    void without_the_right_to_it_the_capability_is_named() throws IOException {
+        ReferenceTools.assumeTool("setpriv");
+        List<String> command = new ArrayList<>(List.of("setpriv", "--bounding-set", "-sys_admin"));
+        command.addAll(command(image("raw").toAbsolutePath(), "raw"));
+
+        ToolResult result = ReferenceTools.run(Path.of("").toAbsolutePath(), command, 60);
+
+        assertThat(result.exit()).isNotZero();
+        assertThat(result.stderr())
+                .contains("the capability CAP_SYS_ADMIN is missing")
+                .contains("platter inspect, platter nbd");
     }
 
     @Test

@@ -19,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -361,6 +362,18 @@ class LinuxBindingsTest {
     }
 
     @Test
+    void device_that_was_bound_but_not_noted_is_released() throws IOException {
+        Path run = RunFolder.open(RunFolder.DEFAULT).make(TAG);
+        BindingJournal.begin(run, "image");
+        Path file = Files.write(run.resolve("disk"), TestBytes.of(0, 4096));
+        Path device = LoopDevice.attach(file, LoopOptions.ofReadOnly()).path();
+        assertThat(LinuxBindings.list())
+                .anySatisfy(info -> assertThat(info.devices()).containsExactly(device));
+
+        LinuxBindings.release(TAG);
+    }
+
+    @Test
     void what_cannot_be_bound_is_refused_with_the_reason() throws IOException {
         Path raw = raw();
         BlockDevice odd = BlockDevices.ofBytes("odd", ByteBuffer.allocate(1000));
@@ -397,6 +410,28 @@ class LinuxBindingsTest {
             assertThat(first.tag()).startsWith("disk");
             assertThat(second.tag()).startsWith("disk").isNotEqualTo(first.tag());
             assertThat(second.device()).isNotEqualTo(first.device());
+        }
+    }
+
+    @Test
+    void rounds_leave_no_descriptor_and_no_thread_behind() throws IOException {
+        try (DiskImage image = open(raw(), false)) {
+            BindOptions options = BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE);
+            LinuxBindings.bind(image, options).close();
+            long before = descriptors();
+            for (int i = 0; i < 20; i++) {
+                LinuxBindings.bind(image, options).close();
+            }
+            assertThat(descriptors()).isLessThanOrEqualTo(before);
+            assertThat(Thread.getAllStackTraces().keySet())
+                    .extracting(Thread::getName)
+                    .noneMatch(name -> name.startsWith("fuse "));
+        }
+    }
+
+    private static long descriptors() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.count();
         }
     }
 

@@ -77,7 +77,8 @@ class LinuxFileFactsTest {
             });
             assertThat(image.info().actualSize()).isBetween(65536L, 262144L);
         }
-        assertThat(found).startsWith("0 131072 zero", "131072 65536 data", "196608 " + (SIZE - 196608 - 4096) + " zero");
+        assertThat(found)
+                .startsWith("0 131072 zero", "131072 65536 data", "196608 " + (SIZE - 196608 - 4096) + " zero");
     }
 
     @Test
@@ -166,8 +167,7 @@ class LinuxFileFactsTest {
 
             assertThatThrownBy(() -> Storages.open(file, true))
                     .isInstanceOfSatisfying(
-                            BlockIOException.class,
-                            e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
                     .hasMessageContaining("this process");
             ReferenceTools.assumeTool("qemu-io");
             ToolResult qemu = ReferenceTools.run("qemu-io", "-f", "raw", "-c", "write 0 512", file.toString());
@@ -182,8 +182,7 @@ class LinuxFileFactsTest {
     void qemu_that_writes_keeps_us_out_and_is_named() throws Exception {
         ReferenceTools.assumeTool("qemu-io");
         Path file = file();
-        Process qemu = new ProcessBuilder(
-                        ReferenceTools.locate("qemu-io").toString(), "-f", "raw", file.toString())
+        Process qemu = new ProcessBuilder(ReferenceTools.locate("qemu-io").toString(), "-f", "raw", file.toString())
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
         try {
@@ -194,8 +193,7 @@ class LinuxFileFactsTest {
 
             assertThatThrownBy(() -> Storages.open(file, true))
                     .isInstanceOfSatisfying(
-                            BlockIOException.class,
-                            e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
                     .hasMessageContaining("qemu-io (process " + qemu.pid() + ") holds a lock on it");
             Storages.open(file, false).close();
         } finally {

@@ -100,7 +100,8 @@ class LoopDeviceTest {
                 FileChannel channel = FileChannel.open(loop.path(), StandardOpenOption.WRITE)) {
             channel.write(ByteBuffer.wrap("written".getBytes(StandardCharsets.UTF_8)), 4096);
         }
-        assertThat(new String(Files.readAllBytes(file), 4096, 7, StandardCharsets.UTF_8)).isEqualTo("written");
+        assertThat(new String(Files.readAllBytes(file), 4096, 7, StandardCharsets.UTF_8))
+                .isEqualTo("written");
     }
 
     @Test
@@ -127,8 +128,8 @@ class LoopDeviceTest {
         try (Descriptor control = Descriptor.open(Path.of("/dev/loop-control"), LibC.O_RDWR);
                 Descriptor backing = Descriptor.open(file, LibC.O_RDWR)) {
             while (true) {
-                Path path = Path.of(
-                        "/dev/loop" + control.ioctl("LOOP_CTL_GET_FREE", LoopIoctls.LOOP_CTL_GET_FREE, null));
+                Path path =
+                        Path.of("/dev/loop" + control.ioctl("LOOP_CTL_GET_FREE", LoopIoctls.LOOP_CTL_GET_FREE, null));
                 try (Descriptor device = Descriptor.open(path, LibC.O_RDWR)) {
                     byte[] name = file.toString().getBytes(StandardCharsets.UTF_8);
                     LoopDevice.configureInSteps(device, backing, options, name);
@@ -148,17 +149,17 @@ class LoopDeviceTest {
         assertThatThrownBy(() -> LoopDevice.attach(odd, LoopOptions.ofReadOnly()))
                 .isInstanceOf(BlockIOException.class)
                 .hasMessageContaining("odd.raw: the size, 5000 bytes, is no multiple of 512");
-        assertThatThrownBy(() -> LoopDevice.attach(
-                        file, LoopOptions.ofReadOnly().withRange(100, 512)))
+        assertThatThrownBy(
+                        () -> LoopDevice.attach(file, LoopOptions.ofReadOnly().withRange(100, 512)))
                 .hasMessageContaining("disk.raw: the offset, 100 bytes, is no multiple of 512");
-        assertThatThrownBy(() -> LoopDevice.attach(
-                        file, LoopOptions.ofReadOnly().withRange(0, 1000)))
+        assertThatThrownBy(
+                        () -> LoopDevice.attach(file, LoopOptions.ofReadOnly().withRange(0, 1000)))
                 .hasMessageContaining("disk.raw: the length, 1000 bytes, is no multiple of 512");
-        assertThatThrownBy(() -> LoopDevice.attach(
-                        file, LoopOptions.ofReadOnly().withRange(SIZE, 0)))
+        assertThatThrownBy(
+                        () -> LoopDevice.attach(file, LoopOptions.ofReadOnly().withRange(SIZE, 0)))
                 .hasMessageContaining("the offset 4194304 lies at or beyond the end, at 4194304");
-        assertThatThrownBy(() -> LoopDevice.attach(
-                        file, LoopOptions.ofReadOnly().withRange(512, SIZE)))
+        assertThatThrownBy(
+                        () -> LoopDevice.attach(file, LoopOptions.ofReadOnly().withRange(512, SIZE)))
                 .hasMessageContaining("leads beyond the end");
         assertThatThrownBy(() -> LoopDevice.attach(folder, LoopOptions.ofReadOnly()))
                 .hasMessageContaining("is neither a file nor a block device");
@@ -171,10 +172,21 @@ class LoopDeviceTest {
         try (LoopDevice first = LoopDevice.attach(file, LoopOptions.ofWritable().withRange(0, 1 << 20))) {
             assertThatThrownBy(() -> LoopDevice.attach(link, LoopOptions.ofReadOnly()))
                     .isInstanceOfSatisfying(
-                            BlockIOException.class,
-                            e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
+                            BlockIOException.class, e -> assertThat(e.kind()).isEqualTo(BlockIOException.Kind.BUSY))
                     .hasMessageContaining("is bound to " + first.path() + " already, for writing");
-            LoopDevice.attach(file, LoopOptions.ofWritable().withRange(1 << 20, 0)).close();
+            LoopDevice.attach(file, LoopOptions.ofWritable().withRange(1 << 20, 0))
+                    .close();
+        }
+    }
+
+    @Test
+    void file_is_known_again_though_its_name_is_gone() throws IOException {
+        Path file = file();
+        Path link = Files.createLink(folder.resolve("other-name"), file);
+        try (LoopDevice first = LoopDevice.attach(file, LoopOptions.ofWritable())) {
+            Files.delete(file);
+            assertThat(KernelDevices.statusOf(first.path()).backingFile()).endsWith("(deleted)");
+            assertThat(LoopDevice.find(link)).hasSize(1);
         }
     }
 

@@ -23,14 +23,13 @@ final class TestCatalog implements DeviceCatalog {
     }
 
     TestCatalog partition(int number, long start, long size, @Nullable String content) {
-        entries.add(new Entry(
-                "/dev/sda" + number, size, Kind.PARTITION, new Place("/dev/sda", number, start), content));
+        entries.add(
+                new Entry("/dev/sda" + number, size, Kind.PARTITION, new Place("/dev/sda", number, start), content));
         return this;
     }
 
     TestCatalog container(int number, long start, long size) {
-        entries.add(
-                new Entry("/dev/sda" + number, size, Kind.CONTAINER, new Place("/dev/sda", number, start), null));
+        entries.add(new Entry("/dev/sda" + number, size, Kind.CONTAINER, new Place("/dev/sda", number, start), null));
         return this;
     }
 
