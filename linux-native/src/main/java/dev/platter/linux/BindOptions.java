@@ -145,7 +145,8 @@ public final class BindOptions {
 
     /**
      * Returns these options for devices that go away with the last who uses them, once {@link Binding#leave} was called. No
-     * other process can take them away before.
+     * other process can take them away before. An nbd device stays nevertheless: close the binding when it is not {@link
+     * Binding#isUsed() used} any more.
      */
     public BindOptions autoclear() {
         return new BindOptions(writable, via, catalog, disk, partitions, volumes, tag, threads, timeout, true, onError);

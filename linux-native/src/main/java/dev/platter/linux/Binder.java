@@ -1,6 +1,7 @@
 package dev.platter.linux;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.BlockIOException.Kind;
 import dev.platter.core.DeviceCatalog;
@@ -71,6 +72,7 @@ final class Binder {
     }
 
     private void bindDisk() throws IOException {
+        requireHidden();
         String content = diskEntry == null ? null : diskEntry.content();
         if (isMember(content)) {
             hideMember(String.valueOf(content));
@@ -138,17 +140,35 @@ final class Binder {
                         : onPiece(piece, device, loop);
             }
             case LOOP -> onPiece(requirePiece(device, DiskPlaces.inFile(device)), device, loop);
-            case FUSE -> serve(device, name, loop);
-            case NBD ->
-                throw new BlockIOException(
-                        Kind.NOT_SUPPORTED,
-                        device.description() + ": binding to /dev/nbdN is not built in; bind it as fuse or auto",
-                        null);
+            case FUSE, NBD -> serve(device, name, loop);
         };
     }
 
     private Attachment serve(BlockDevice device, String name, LoopOptions loop) throws IOException {
-        return LoopAttachment.onServedFile(device, name, loop, options, journal);
+        if (options.via() != BindOptions.Via.NBD) {
+            return LoopAttachment.onServedFile(device, name, loop, options, journal);
+        }
+        long from = loop.offset();
+        BlockDevice shown =
+                from == 0 ? device : BlockDevices.slice(device, "from " + from + " on", from, device.size() - from);
+        return NbdAttachment.of(shown, options, journal);
+    }
+
+    /** The driver of nbd looks for partitions by itself, and whoever listens to udev sees all of them at once. */
+    private void requireHidden() throws BlockIOException {
+        if (options.via() != BindOptions.Via.NBD) {
+            return;
+        }
+        for (DeviceCatalog.Entry entry : entries) {
+            if (isOnDisk(entry) && isMember(entry.content())) {
+                throw new BlockIOException(
+                        Kind.NOT_SUPPORTED,
+                        image.description() + ": " + entry.name() + " holds " + entry.content()
+                                + ", which this system would take for its own when it sees the disk as an nbd device; bind"
+                                + " the partitions or volumes that are wanted one by one, or the disk as fuse",
+                        null);
+            }
+        }
     }
 
     /** @param loop with the range of the device that is wanted */

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Binds devices to those of the Linux kernel, so that they can be mounted: what {@code losetup}, {@code kpartx} and {@code
@@ -96,7 +97,7 @@ public final class LinuxBindings {
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
             BindingJournal journal = BindingJournal.of(run.of(tag));
-            found.add(new BindingInfo(tag, journal.image(), journal.loops(), journal.process(), journal.isServed()));
+            found.add(new BindingInfo(tag, journal.image(), journal.devices(), journal.process(), journal.isServed()));
         }
         return found;
     }
@@ -114,17 +115,23 @@ public final class LinuxBindings {
         BindingJournal journal =
                 BindingJournal.of(RunFolder.open(RunFolder.DEFAULT).of(tag));
         List<Path> loops = journal.loops();
-        boolean dead = !journal.isServed() && !journal.fuseFiles().isEmpty();
+        List<Path> nbds = journal.nbds();
+        List<Path> devices = new ArrayList<>(loops);
+        devices.addAll(nbds);
+        boolean dead = !journal.isServed() && !(journal.fuseFiles().isEmpty() && nbds.isEmpty());
         if (dead) {
-            for (Path loop : loops) {
-                unmountDead(loop);
+            for (Path device : devices) {
+                unmountDead(device);
             }
         }
-        Holders.requireUnused(loops);
-        SystemCallException lost = null;
+        Holders.requireUnused(devices);
+        IOException lost = null;
         for (Path loop : loops) {
             SystemCallException reason = LoopDevice.tryDetach(loop);
             lost = reason == null ? lost : reason;
+        }
+        for (Path nbd : nbds) {
+            lost = disconnect(nbd, lost);
         }
         for (Path file : journal.fuseFiles()) {
             FuseFile.unmount(file);
@@ -135,6 +142,19 @@ public final class LinuxBindings {
                     Kind.IO,
                     tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(),
                     lost);
+        }
+    }
+
+    /** Returns what could not be stored so far. */
+    private static @Nullable IOException disconnect(Path nbd, @Nullable IOException lost) throws IOException {
+        try {
+            NbdDevice.disconnect(nbd);
+            return lost;
+        } catch (BlockIOException e) {
+            if (e.kind() == Kind.BUSY) {
+                throw e;
+            }
+            return e;
         }
     }
 
