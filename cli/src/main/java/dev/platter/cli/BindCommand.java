@@ -67,7 +67,7 @@ final class BindCommand implements Command {
             GuestDevice guest = holdings.keep(() -> GuestDevice.open(images, arguments, io));
             check(guest, arguments);
             Binding binding = holdings.keep(() -> {
-                        Binding made = guest.bind(options(arguments));
+                        Binding made = guest.bind(options(arguments), io);
                         return new PatientEnd<>(made, "binding " + made.tag(), io);
                     })
                     .devices();

@@ -6,6 +6,7 @@ import dev.platter.core.DiskImageException;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.Printable;
 import dev.platter.filesystem.FileSystem;
+import dev.platter.inspect.Disk;
 import dev.platter.inspect.ImageInspector;
 import dev.platter.inspect.Volume;
 import dev.platter.linux.BindOptions;
@@ -19,6 +20,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -26,6 +28,7 @@ import picocli.CommandLine.Model.CommandSpec;
 /** What is bound: the disks of a guest, opened, and the one, or the device in them, that is meant. */
 final class GuestDevice implements Closeable {
     private static final int DEFAULT_TIMEOUT_SECONDS = 120;
+    private static final int MOST_FAILURES = 100;
 
     private final Arguments arguments;
     private final ImageInspector inspector;
@@ -97,7 +100,7 @@ final class GuestDevice implements Closeable {
 
     /** What an image lacks would be an error of the device, whose reason nobody would be told. */
     private void requireWhole() throws DiskImageException {
-        for (var disk : inspector.disks()) {
+        for (Disk disk : inspector.disks()) {
             DiskImage image = disk.image();
             if (image != null && !image.problems().isEmpty()) {
                 throw image.problems().get(0);
@@ -181,12 +184,18 @@ final class GuestDevice implements Closeable {
         return null;
     }
 
-    /** Makes it a device of the kernel. */
-    Binding bind(BindOptions plain) throws IOException {
+    /** Makes it a device of the kernel. What the kernel only hears to have failed is said with its reason. */
+    Binding bind(BindOptions plain, Stdio io) throws IOException {
         String chosen = name;
         String first = inspector.disks().get(0).name();
         BlockDevice device = chosen == null ? inspector.disks().get(0).device() : inspector.device(chosen);
         BindOptions options = plain.as(way()).catalog(inspector, chosen == null ? first : chosen);
+        AtomicInteger failures = new AtomicInteger();
+        options = options.onError(failure -> {
+            if (failures.incrementAndGet() <= MOST_FAILURES) {
+                io.message(Failures.text(failure));
+            }
+        });
         String tag = arguments.value("--tag");
         if (tag != null) {
             options = options.tag(tag);

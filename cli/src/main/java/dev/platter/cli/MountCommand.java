@@ -59,7 +59,7 @@ final class MountCommand implements Command {
             guest.chooseFileSystem(
                     ImageDevice.parse(images.get(images.size() - 1)).image().toString());
             Binding binding = holdings.keep(() -> {
-                        Binding made = guest.bind(options(arguments));
+                        Binding made = guest.bind(options(arguments), io);
                         return new PatientEnd<>(made, "binding " + made.tag(), io);
                     })
                     .devices();

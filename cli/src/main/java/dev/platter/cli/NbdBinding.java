@@ -64,7 +64,7 @@ final class NbdBinding {
     private static boolean isConnected(Path device) throws IOException {
         List<NbdDevice.Connected> connected = NbdDevice.list();
         Path real = device.toRealPath();
-        return !real.getFileName().toString().matches("nbd[0-9]+")
+        return !String.valueOf(real.getFileName()).matches("nbd[0-9]+")
                 || connected.stream().anyMatch(each -> each.path().equals(real));
     }
 }

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -62,7 +63,7 @@ final class UnbindCommand implements Command {
     }
 
     static @Nullable BindingInfo find(String name, List<BindingInfo> bindings) {
-        var parts = PARTITION.matcher(name);
+        Matcher parts = PARTITION.matcher(name);
         Path device = parts.matches() ? Path.of(parts.group(1)) : null;
         for (BindingInfo binding : bindings) {
             if (binding.tag().equals(name)

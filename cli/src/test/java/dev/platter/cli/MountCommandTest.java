@@ -81,11 +81,10 @@ final class MountCommandTest {
     @CsvSource({"raw, /dev/sda1", "raw, /dev/sda2", "qcow2, /dev/sda1", "qcow2, /dev/sda2"})
     void partitionIsWrittenAndReadAgain(String format, String device) throws IOException {
         Path disk = MountedGuests.partitioned(folder);
-        String image = format.equals("raw")
-                ? "guest.img"
-                : TempImages.qemuConvert(disk, "guest.qcow2", format)
-                        .getFileName()
-                        .toString();
+        String image = format.equals("raw") ? "guest.img" : "guest.qcow2";
+        if (!format.equals("raw")) {
+            TempImages.qemuConvert(disk, image, format);
+        }
 
         mount("--writable", "-f", format, image + ":" + device).assertSuccess();
 
@@ -284,7 +283,7 @@ final class MountCommandTest {
                 image.toString());
         Path broken = format.equals("raw") ? image : TempImages.qemuConvert(image, "broken.qcow2", format);
 
-        ToolResult mount = mount("-q", broken.getFileName());
+        ToolResult mount = mount("-q", broken);
 
         assertThat(mount.exit()).isEqualTo(1);
         assertThat(mount.stderr()).startsWith("platter: /dev/sda (ext4): mount: ");

@@ -187,7 +187,7 @@ final class NbdLauncherTest {
     void jvmWithoutTheLauncherSaysWhatItLacks() throws IOException {
         List<String> words = command("-f", "raw", disk);
         List<String> command = new ArrayList<>(List.of("sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""));
-        command.addAll(words.subList(1, words.size()));
+        command.addAll(words.subList(2, words.size()));
 
         ToolResult result = ReferenceTools.run(command);
 
