@@ -48,6 +48,10 @@ final class IoctlControl implements NbdControl {
     static IoctlControl connect(int wanted, NbdGeometry geometry, List<Descriptor> sockets, NbdDeviceOptions options)
             throws IOException {
         for (int index : wanted >= 0 ? List.of(wanted) : NbdNodes.free()) {
+            if (NbdNodes.isConnected(index)) {
+                // the thread that connected it could add a socket to it: the kernel asks who comes, not for what
+                continue;
+            }
             Descriptor device = Descriptor.open(NbdNodes.node(index), LibC.O_RDWR);
             if (configure(index, device, geometry, sockets, options)) {
                 return new IoctlControl(index, device).start();

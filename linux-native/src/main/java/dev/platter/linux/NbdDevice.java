@@ -29,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  * server stops answering, fails after {@link NbdDeviceOptions#timeout}. Mounts and nodes stay until they are taken away: {@link
  * #disconnect} does that also for a process that is gone.
  *
+ * <p>The kernel looks for partitions by itself and makes nodes for them, also for physical volumes of LVM, which this host's
+ * own LVM then sees. Where that must not be, connect each logical volume as a device of its own.
+ *
  * <p>A process that serves its own device must not wait for it: no thread of this process should read, map or swap to the
  * device or to what is mounted from it. Reading it from here is safe as long as the memory of this process is not full.
  *

@@ -38,8 +38,8 @@ record NbdGeometry(long size, int blockSize, int flags) {
         if (features.readOnly()) {
             flags |= TransmissionFlags.READ_ONLY;
         } else {
-            flags |= TransmissionFlags.SEND_WRITE_ZEROES;
-            flags |= features.trim() ? TransmissionFlags.SEND_TRIM : 0;
+            // a device may do nothing about a trim, and need not know before whether it will
+            flags |= TransmissionFlags.SEND_TRIM | TransmissionFlags.SEND_WRITE_ZEROES;
         }
         if (features.readOnly() || features.flushCoversAllViews()) {
             flags |= TransmissionFlags.CAN_MULTI_CONN;

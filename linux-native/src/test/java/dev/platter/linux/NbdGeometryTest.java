@@ -30,12 +30,12 @@ class NbdGeometryTest {
     }
 
     @Test
-    void aWritableDeviceTakesFlushFuaAndZeroes() throws BlockIOException {
+    void aWritableDeviceTakesFlushFuaTrimAndZeroes() throws BlockIOException {
         NbdGeometry geometry = NbdGeometry.of(device(8192));
 
         assertThat(geometry.size()).isEqualTo(8192);
         assertThat(geometry.blockSize()).isEqualTo(512);
-        assertThat(TransmissionFlags.describe(geometry.flags())).isEqualTo("flush fua zeroes multi");
+        assertThat(TransmissionFlags.describe(geometry.flags())).isEqualTo("flush fua trim zeroes multi");
     }
 
     @Test
@@ -44,14 +44,6 @@ class NbdGeometryTest {
 
         assertThat(geometry.isReadOnly()).isTrue();
         assertThat(TransmissionFlags.describe(geometry.flags())).isEqualTo("readonly flush fua multi");
-    }
-
-    @Test
-    void trimIsOfferedWhereItFreesSpace() throws BlockIOException {
-        Features features = new Features(false, true, false, false, false, 0, 1, 4096, 1 << 20, false, false);
-
-        assertThat(TransmissionFlags.describe(NbdGeometry.of(with(features)).flags()))
-                .isEqualTo("flush fua trim zeroes");
     }
 
     @Test
