@@ -2,7 +2,7 @@
 @SuppressWarnings("requires-automatic") // JNA has a stable automatic name
 module dev.platter.linux {
     requires transitive dev.platter.core;
-    requires dev.platter.nbd.client;
+    requires transitive dev.platter.nbd.client;
     requires dev.platter.nbd.server;
     requires com.google.common;
     requires com.sun.jna;

@@ -25,6 +25,10 @@ final class Commands {
         "measure",
         "amend",
         "dd",
+        "bind",
+        "unbind",
+        "mount",
+        "umount",
         "nbd",
         "nbdinfo",
         "nbdcopy",
@@ -54,6 +58,10 @@ final class Commands {
             case "measure" -> new MeasureCommand();
             case "amend" -> new AmendCommand();
             case "dd" -> new DdCommand();
+            case "bind" -> new BindCommand();
+            case "unbind" -> new UnbindCommand();
+            case "mount" -> new MountCommand();
+            case "umount" -> new UmountCommand();
             case "nbd" -> new NbdCommand();
             case "nbdinfo" -> new NbdInfoCommand();
             case "nbdcopy" -> new NbdCopyCommand();

@@ -90,7 +90,7 @@ final class InfoCommand implements Command {
                         info.filename(),
                         info.format(),
                         chosen.diskSize(),
-                        info.actualSize(),
+                        info::actualSize,
                         info.clusterSize(),
                         info.encrypted(),
                         info.dirty(),

@@ -38,8 +38,9 @@ final class InfoText {
         field("image", info.filename());
         field("file format", info.format());
         field("virtual size", Sizes.qemu(info.virtualSize()) + " (" + info.virtualSize() + " bytes)");
-        if (info.actualSize() != null) {
-            field("disk size", Sizes.qemu(info.actualSize()));
+        Long actualSize = info.actualSize();
+        if (actualSize != null) {
+            field("disk size", Sizes.qemu(actualSize));
         }
         if (info.encrypted()) {
             field("encrypted", "yes");

@@ -11,24 +11,26 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code dev/nbd-start} does that a JVM cannot, and says in properties: it puts the server into the background, and
- * hands a socket on that was handed to it.
+ * What {@code dev/start} does that a JVM cannot, and says in properties: it puts a command into the background, and hands a
+ * socket on that was handed to it.
  */
 final class Launcher {
     /** Name of the program, as messages begin. */
     private static final String PROGRAM = "platter.program";
 
-    /** Whether standard output goes to whoever waits for the server, and is not looked at by anybody later. */
+    /** Whether standard output goes to whoever waits for the command, and is not looked at by anybody later. */
     private static final String FORKED = "platter.forked";
 
     /** How many sockets were handed over; if it is one, it is standard input. */
     private static final String SOCKETS = "platter.sockets";
 
+    private final String command;
     private final String program;
     private final boolean forked;
     private final int sockets;
 
-    private Launcher(String program, boolean forked, int sockets) {
+    private Launcher(String command, String program, boolean forked, int sockets) {
+        this.command = command;
         this.program = program;
         this.forked = forked;
         this.sockets = sockets;
@@ -37,18 +39,22 @@ final class Launcher {
     /**
      * Returns what the properties of this JVM say.
      *
-     * @param otherwise name of the program if none is stated
+     * @param command what is run, {@code platter nbd}; also the name of the program if none is stated
      * @throws StartFailure if sockets were handed to the JVM itself
      */
-    static Launcher of(String otherwise) throws StartFailure {
+    static Launcher of(String command) throws StartFailure {
         int sockets = Integer.getInteger(SOCKETS, 0);
         Map<String, String> environment = System.getenv();
         String own = Long.toString(ProcessHandle.current().pid());
         if (sockets == 0 && own.equals(environment.get("LISTEN_PID")) && environment.containsKey("LISTEN_FDS")) {
-            throw new StartFailure("a JVM cannot take the socket that was handed to it: start dev/platter-nbd or"
-                    + " platter nbd instead");
+            throw new StartFailure("a JVM cannot take the socket that was handed to it: " + instead(command));
         }
-        return new Launcher(System.getProperty(PROGRAM, otherwise), Boolean.getBoolean(FORKED), sockets);
+        return new Launcher(command, System.getProperty(PROGRAM, command), Boolean.getBoolean(FORKED), sockets);
+    }
+
+    /** Says what to start by which {@code dev/start} comes first. */
+    private static String instead(String command) {
+        return "start " + (command.equals("platter nbd") ? "dev/platter-nbd or " : "") + command + " instead";
     }
 
     String program() {
@@ -59,13 +65,22 @@ final class Launcher {
         return sockets;
     }
 
-    /** Refuses what only the launcher can do, if it did not, and the other way round. */
-    void requireFork(boolean asked) throws StartFailure {
+    /** Returns whether this runs in the background. */
+    boolean isForked() {
+        return forked;
+    }
+
+    /**
+     * Refuses what only the launcher can do, if it did not, and the other way round.
+     *
+     * @param option what asks for it
+     */
+    void requireFork(String option, boolean asked) throws StartFailure {
         if (asked && !forked) {
-            throw new StartFailure("--fork: a JVM cannot fork: start dev/platter-nbd or platter nbd instead");
+            throw new StartFailure(option + ": a JVM cannot fork: " + instead(command));
         }
         if (forked && !asked) {
-            throw new StartFailure("--fork is the value of an option here; write --option=--fork");
+            throw new StartFailure(option + " is the value of an option here; write --option=" + option);
         }
     }
 
@@ -82,15 +97,26 @@ final class Launcher {
         throw new StartFailure("Failed to use socket activation: descriptor 3 is no socket that listens");
     }
 
-    /** Tells whoever waits that clients can come. From then on nobody reads what this process prints. */
+    /** Tells whoever waits that the command does what it was started for. From then on nobody reads what it prints. */
     void ready() throws IOException {
         if (!forked) {
             return;
         }
-        try (OutputStream out = new FileOutputStream(FileDescriptor.out)) {
-            out.write("ready\n".getBytes(StandardCharsets.US_ASCII));
-        }
+        say("ready");
         // Closing these two makes the JVM put /dev/null in their places.
         new FileOutputStream(FileDescriptor.err).close();
+    }
+
+    /** Tells whoever waits, if somebody still does, how a command ended. */
+    static void ended(int exit) throws IOException {
+        if (Boolean.getBoolean(FORKED) && FileDescriptor.out.valid()) {
+            say("exit " + exit);
+        }
+    }
+
+    private static void say(String line) throws IOException {
+        try (OutputStream out = new FileOutputStream(FileDescriptor.out)) {
+            out.write((line + "\n").getBytes(StandardCharsets.US_ASCII));
+        }
     }
 }

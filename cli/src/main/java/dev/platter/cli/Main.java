@@ -22,7 +22,17 @@ public final class Main {
         // neither System.out, which swallows errors, nor the encoding of the locale
         OutputStream out = new FileOutputStream(FileDescriptor.out);
         PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
-        System.exit(run(args, out, err));
+        System.exit(ended(run(args, out, err), err));
+    }
+
+    private static int ended(int exit, PrintStream err) {
+        try {
+            Launcher.ended(exit);
+            return exit;
+        } catch (IOException e) {
+            new Stdio(OutputStream.nullOutputStream(), err).message("standard output: " + Failures.text(e));
+            return ExitCode.ERROR;
+        }
     }
 
     /**

@@ -44,8 +44,13 @@ final class NbdCommand implements Program {
         Model.flag(spec, "serve in the background; return when clients can come", "--fork");
         Model.value(spec, "PATH", "write the number of the process to a file", "--pid-file");
         Model.value(spec, "LABEL", "refused: Java has no call for it", "--selinux-label");
-        Model.value(spec, "DEV", "bind a device of the kernel; needs linux-native", "-c", "--connect");
-        Model.flag(spec, "free the device that stands for the image; needs linux-native", "-d", "--disconnect");
+        Model.value(
+                spec,
+                "DEV",
+                "bind a device of the kernel, /dev/nbd0; in the background, unless -v is given",
+                "-c",
+                "--connect");
+        Model.flag(spec, "free the device of the kernel that IMAGE names, /dev/nbd0", "-d", "--disconnect");
         Model.choice(
                 spec,
                 "FORMAT",
@@ -122,14 +127,14 @@ final class NbdCommand implements Program {
             case HELP -> io.print(Commands.line(spec).getUsageMessage(CommandLine.Help.Ansi.OFF));
             case VERSION -> io.print(Version.text());
             case LIST -> ExportList.print(arguments, io);
-            case DISCONNECT ->
-                throw new StartFailure("Cannot open " + arguments.file
-                        + ": devices of the kernel need linux-native, which is not there");
-            case CONNECT ->
-                throw new StartFailure("Failed to open " + arguments.connect
-                        + ": devices of the kernel need linux-native, which is not" + " there");
+            case DISCONNECT -> NbdBinding.disconnect(arguments.file, io);
+            case CONNECT -> {
+                // as qemu-nbd: in the background, unless it is to talk
+                launcher.requireFork(arguments.fork ? "--fork" : "-c", arguments.fork || !arguments.verbose);
+                NbdBinding.run(arguments, launcher, io);
+            }
             case SERVE -> {
-                launcher.requireFork(arguments.fork);
+                launcher.requireFork("--fork", arguments.fork);
                 NbdService.run(arguments, launcher, io);
             }
         }

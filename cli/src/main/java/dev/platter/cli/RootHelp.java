@@ -22,7 +22,8 @@ final class RootHelp {
         Model.help(
                 spec,
                 "Shows what is inside disk images (partitions, LVM2 volumes, file systems), makes, converts and changes"
-                        + " images, serves them over NBD, and copies disks from and to NBD servers.",
+                        + " images, mounts what is in them and makes them devices of the kernel, serves them over NBD, and copies"
+                        + " disks from and to NBD servers.",
                 codes,
                 "platter inspect guest.qcow2",
                 "platter help dump");

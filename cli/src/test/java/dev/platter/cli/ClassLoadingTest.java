@@ -33,11 +33,21 @@ final class ClassLoadingTest {
                 "nbdinfo --help"
             })
     void commandsThatNeedNoServerLoadNothingOfTheClient(String words) throws IOException {
+        assertThat(classesOf(words)).contains("dev.platter.cli.Main ").doesNotContain("dev.platter.nbd.");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"inspect", "df", "list-filesystems", "--help", "bind --help"})
+    void commandsThatNeedNoDeviceLoadNothingNative(String words) throws IOException {
+        assertThat(classesOf(words)).contains("dev.platter.cli.Main ").doesNotContain("com.sun.jna.");
+    }
+
+    private String classesOf(String words) throws IOException {
         Path log = folder.resolve("log");
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("-Xlog:class+load=info:file=" + log);
-        command.addAll(List.of("-XX:TieredStopAtLevel=1", "-cp", NbdLauncherTest.classPath(), "dev.platter.cli.Main"));
+        command.addAll(List.of("-XX:TieredStopAtLevel=1", "-cp", Launched.classPath(), "dev.platter.cli.Main"));
         String paths = words.startsWith("compare") ? GUEST.toString() : folder.toString();
         command.addAll(Arrays.asList(words.replace("{}", paths).split(" ", -1)));
         if (!words.endsWith("--help")) {
@@ -47,6 +57,6 @@ final class ClassLoadingTest {
         ReferenceTools.runIn(Path.of("").toAbsolutePath(), command.toArray(new String[0]))
                 .assertSuccess();
 
-        assertThat(Files.readString(log)).contains("dev.platter.cli.Main ").doesNotContain("dev.platter.nbd.");
+        return Files.readString(log);
     }
 }

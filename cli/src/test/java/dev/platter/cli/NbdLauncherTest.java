@@ -12,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code platter nbd} as a process of its own, started by {@code dev/nbd-start}: what a JVM cannot do by itself. */
+/** {@code platter nbd} as a process of its own, started by {@code dev/start}: what a JVM cannot do by itself. */
 final class NbdLauncherTest {
     private static final int MIB = 1 << 20;
 
@@ -114,6 +113,29 @@ final class NbdLauncherTest {
         assertThat(fork.stderr()).contains("--option=--fork");
     }
 
+    /** The kernel here may have no such device: what is looked at is who waits for whom. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "-c /dev/no-nbd0",
+                "--connect=/dev/no-nbd0",
+                "-rc /dev/no-nbd0",
+                "--connect /dev/no-nbd0",
+                "-vc /dev/no-nbd0",
+                "-v --connect=/dev/no-nbd0",
+            })
+    void deviceOfTheKernelIsBoundInTheBackgroundUnlessItIsToTalk(String words) throws IOException {
+        ReferenceTools.assumeTool("setsid");
+        List<Object> all = new ArrayList<>(List.of(words.split(" ", -1)));
+        all.addAll(List.of("-f", "raw", "a.raw"));
+
+        ToolResult result = start(all.toArray());
+
+        assertThat(result.exit()).isEqualTo(1);
+        assertThat(result.stderr()).startsWith("platter nbd: Failed to open /dev/no-nbd0: ");
+        assertThat(result.stderr().lines()).hasSize(1);
+    }
+
     @Test
     void socketThatIsHandedOverIsServed() throws IOException {
         // libnbd starts what stands in brackets with a socket as descriptor 3
@@ -167,7 +189,7 @@ final class NbdLauncherTest {
     void jvmWithoutTheLauncherSaysWhatItLacks() throws IOException {
         List<String> words = command("-f", "raw", disk);
         List<String> command = new ArrayList<>(List.of("sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""));
-        command.addAll(words.subList(1, words.size()));
+        command.addAll(words.subList(2, words.size()));
 
         ToolResult result = ReferenceTools.run(command);
 
@@ -193,24 +215,8 @@ final class NbdLauncherTest {
         return ReferenceTools.builder(command(arguments)).redirectError(ProcessBuilder.Redirect.PIPE);
     }
 
-    /** What the launcher of the source tree runs in the end, with the classes that are tested. */
     private static List<String> command(Object... arguments) {
-        List<String> command = new ArrayList<>();
-        command.add(
-                Path.of("..", "dev", "nbd-start").toAbsolutePath().normalize().toString());
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable"));
-        command.addAll(List.of("-cp", classPath(), "dev.platter.cli.Main", "nbd"));
-        for (Object argument : arguments) {
-            command.add(argument.toString());
-        }
-        return command;
-    }
-
-    /** The tests run as modules; the command does not. */
-    static String classPath() {
-        String modules = System.getProperty("jdk.module.path", "");
-        return modules + ":" + Objects.requireNonNull(System.getProperty("java.class.path"));
+        return Launched.command("nbd", arguments);
     }
 
     private static long size(Path socket) throws IOException {

@@ -138,6 +138,8 @@ final class NbdOptionsTest {
                 "-p -5 -f raw {}/a.raw",
                 "-k {}/no/s -f raw {}/a.raw",
                 "--selinux-label foo a",
+                "-d {}/nofile",
+                "-d a b",
             })
     void failsAsQemuDoes(String line) throws IOException {
         ReferenceTools.assumeTool("qemu-nbd");
@@ -162,8 +164,9 @@ final class NbdOptionsTest {
                 "-P 0 {}/a.raw | Invalid partition '0'",
                 "-f raw -P 1 {}/a.raw | Could not find partition 1: there is no partition on this disk",
                 "-P 1 -o 512 {}/a.raw | --offset and --partition exclude each other",
-                "-c /dev/nbd0 {}/a.raw | Failed to open /dev/nbd0: devices of the kernel need linux-native",
-                "-d /dev/nbd0 | Cannot open /dev/nbd0: devices of the kernel need linux-native",
+                "-c /dev/no-nbd0 -f raw {}/a.raw | -c: a JVM cannot fork: start dev/platter-nbd or platter nbd",
+                "-v -c /dev/no-nbd0 -f raw {}/a.raw | Failed to open /dev/no-nbd0: ",
+                "-d {}/a.raw | Cannot free {}/a.raw: ",
                 "--fork -f raw {}/a.raw | a JVM cannot fork: start dev/platter-nbd or platter nbd",
                 "--object tls-creds-anon,id=t a | tls-creds-anon proves nothing",
                 "--object authz-pam,id=t a | authz-pam is not there",

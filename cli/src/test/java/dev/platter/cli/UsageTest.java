@@ -37,6 +37,10 @@ final class UsageTest {
                 "measure",
                 "amend",
                 "dd",
+                "bind",
+                "unbind",
+                "mount",
+                "umount",
                 "nbdinfo",
                 "completion"
             })

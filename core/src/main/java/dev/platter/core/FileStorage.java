@@ -45,7 +45,7 @@ final class FileStorage implements Storage {
     private final boolean flushes;
     private final FileIdentity identity;
     private final boolean growable;
-    private final @Nullable FileFacts facts;
+    private final boolean onDefaultFileSystem;
     private final FileFacts.@Nullable Changes changes;
     private final Features features;
 
@@ -81,7 +81,7 @@ final class FileStorage implements Storage {
         this.pin = pin;
         this.channel = opened.channel;
         this.lock = opened.lock;
-        this.facts = facts;
+        this.onDefaultFileSystem = isDefaultFileSystem(path);
         this.changes = changes;
         this.features = features(path, writable, growable, facts, changes);
     }
@@ -110,7 +110,9 @@ final class FileStorage implements Storage {
         BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
         requireBytes(path, attributes);
         FileIdentity identity = FileIdentity.of(path, attributes);
-        FileFacts facts = isDefaultFileSystem(path) ? chooseFacts() : null;
+        // reading a file asks for nothing of these, and finding out what there is takes longer
+        boolean asks = isDefaultFileSystem(path) && (writable || !attributes.isRegularFile());
+        FileFacts facts = asks ? chooseFacts() : null;
         List<Closeable> opened = new ArrayList<>();
         try {
             FileChannel pin = FileChannel.open(path, StandardOpenOption.READ);
@@ -325,6 +327,7 @@ final class FileStorage implements Storage {
     @Override
     public OptionalLong allocatedSize() throws IOException {
         usable();
+        FileFacts facts = facts();
         return facts == null ? OptionalLong.empty() : facts.allocatedSize(path);
     }
 
@@ -448,7 +451,12 @@ final class FileStorage implements Storage {
         }
     }
 
+    private @Nullable FileFacts facts() {
+        return onDefaultFileSystem ? chooseFacts() : null;
+    }
+
     private FileFacts.@Nullable Holes holes() throws IOException {
+        FileFacts facts = facts();
         if (facts == null) {
             return null;
         }

@@ -5,7 +5,6 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,12 +23,11 @@ final class RawImage extends ForwardingDevice implements DiskImage {
         super(Storages.asDevice(storage));
         this.headGuarded = headGuarded;
         this.file = storage instanceof FileStorage ? storage.path() : null;
-        OptionalLong allocated = storage.allocatedSize();
         this.info = new ImageInfo(
                 storage.path() == null ? storage.name() : storage.path().toString(),
                 "raw",
                 device.size(),
-                allocated.isPresent() ? allocated.getAsLong() : null,
+                ImageInfo.sizeOf(storage),
                 null,
                 false,
                 false,

@@ -15,7 +15,8 @@ class ImageReportTest {
 
     @Test
     void clockOfASnapshotIsUnsignedAsQemuPrintsIt() throws IOException {
-        ImageInfo info = new ImageInfo("a.qcow2", "qcow2", 512, null, 65536L, false, false, null, null, null, Map.of());
+        ImageInfo info =
+                new ImageInfo("a.qcow2", "qcow2", 512, () -> null, 65536L, false, false, null, null, null, Map.of());
         SnapshotInfo snapshot = new SnapshotInfo("1", "a", -1, 0, 0, -1, -1, 512);
         ByteArrayOutputStream out = new ByteArrayOutputStream();
 

@@ -30,8 +30,10 @@ class ArchitectureTest {
     private static final String INSPECT = PREFIX + "inspect";
     private static final String NBD = PREFIX + "nbd.";
     private static final String NBD_PROTOCOL = NBD + "protocol";
+    private static final String LINUX = PREFIX + "linux";
+    private static final String CLI = PREFIX + "cli";
     /** What may know the front door. */
-    private static final Set<String> ABOVE_INSPECT = Set.of(PREFIX + "cli", PREFIX + "benchmarks", PREFIX + "examples");
+    private static final Set<String> ABOVE_INSPECT = Set.of(CLI, PREFIX + "benchmarks", PREFIX + "examples");
 
     private final Map<String, ModuleReference> modules = new TreeMap<>();
 
@@ -98,6 +100,7 @@ class ArchitectureTest {
             if (!module.equals(CORE)
                     && !module.equals(INSPECT)
                     && !ABOVE_INSPECT.contains(module)
+                    && !module.equals(LINUX)
                     && !isNbdEnd(module)) {
                 assertThat(requiredBy(module)).as(module).containsExactly(CORE);
             }
@@ -106,6 +109,16 @@ class ArchitectureTest {
 
     private static boolean isNbdEnd(String module) {
         return module.startsWith(NBD) && !module.equals(NBD_PROTOCOL);
+    }
+
+    @Test
+    void nothingButTheCommandKnowsTheOperatingSystem() {
+        assertThat(requiredBy(LINUX)).containsExactlyInAnyOrder(CORE, NBD + "client", NBD + "server");
+        for (String module : modules.keySet()) {
+            if (!module.equals(CLI)) {
+                assertThat(requiredBy(module)).as(module).doesNotContain(LINUX);
+            }
+        }
     }
 
     @Test

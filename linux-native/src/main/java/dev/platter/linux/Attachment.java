@@ -16,6 +16,12 @@ interface Attachment extends Closeable {
     /** Returns whether the kernel still has it: another process may have taken it away. */
     boolean isThere();
 
+    /** Returns whether this process answers for it. */
+    boolean isServed();
+
+    /** Leaves a device with autoclear to those who use it. */
+    void leave();
+
     @Override
     void close() throws IOException;
 }

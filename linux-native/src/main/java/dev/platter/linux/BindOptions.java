@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /** How a device becomes one of the kernel's. Immutable; each method returns changed options. */
 public final class BindOptions {
     private static final BindOptions READ_ONLY =
-            new BindOptions(false, Via.AUTO, null, null, false, false, null, 2, null, error -> {});
+            new BindOptions(false, Via.AUTO, null, null, false, false, null, 2, null, false, error -> {});
 
     private final boolean writable;
     private final Via via;
@@ -20,6 +20,7 @@ public final class BindOptions {
     private final @Nullable String tag;
     private final int threads;
     private final @Nullable Duration timeout;
+    private final boolean autoclear;
     private final Consumer<? super IOException> onError;
 
     /** The ways from a device to one of the kernel's. */
@@ -44,6 +45,7 @@ public final class BindOptions {
             @Nullable String tag,
             int threads,
             @Nullable Duration timeout,
+            boolean autoclear,
             Consumer<? super IOException> onError) {
         this.writable = writable;
         this.via = via;
@@ -54,6 +56,7 @@ public final class BindOptions {
         this.tag = tag;
         this.threads = threads;
         this.timeout = timeout;
+        this.autoclear = autoclear;
         this.onError = onError;
     }
 
@@ -64,26 +67,29 @@ public final class BindOptions {
 
     /** Returns options for a device whose writes go to the image, which must have been opened for writing. */
     public static BindOptions writable() {
-        return new BindOptions(true, Via.AUTO, null, null, false, false, null, 2, null, error -> {});
+        return new BindOptions(true, Via.AUTO, null, null, false, false, null, 2, null, false, error -> {});
     }
 
     /** Returns these options with another way. */
     public BindOptions as(Via way) {
-        return new BindOptions(writable, way, catalog, disk, partitions, volumes, tag, threads, timeout, onError);
+        return new BindOptions(
+                writable, way, catalog, disk, partitions, volumes, tag, threads, timeout, autoclear, onError);
     }
 
     /** Returns these options with what an inspection found in the image, of which it is the first disk. */
     public BindOptions catalog(DeviceCatalog found) {
-        return new BindOptions(writable, via, found, null, partitions, volumes, tag, threads, timeout, onError);
+        return new BindOptions(
+                writable, via, found, null, partitions, volumes, tag, threads, timeout, autoclear, onError);
     }
 
     /**
      * Returns these options with what an inspection found in the disks of a guest.
      *
-     * @param name of the disk that is bound, in the catalog: {@code /dev/sdb}
+     * @param name of the disk, or of the part of one, that is bound, in the catalog: {@code /dev/sdb}
      */
     public BindOptions catalog(DeviceCatalog found, String name) {
-        return new BindOptions(writable, via, found, name, partitions, volumes, tag, threads, timeout, onError);
+        return new BindOptions(
+                writable, via, found, name, partitions, volumes, tag, threads, timeout, autoclear, onError);
     }
 
     /**
@@ -91,12 +97,13 @@ public final class BindOptions {
      * member of a RAID get none: this system would take them for its own.
      */
     public BindOptions partitions() {
-        return new BindOptions(writable, via, catalog, disk, true, volumes, tag, threads, timeout, onError);
+        return new BindOptions(writable, via, catalog, disk, true, volumes, tag, threads, timeout, autoclear, onError);
     }
 
     /** Returns these options with devices for the logical volumes; they need a catalog. */
     public BindOptions volumes() {
-        return new BindOptions(writable, via, catalog, disk, partitions, true, tag, threads, timeout, onError);
+        return new BindOptions(
+                writable, via, catalog, disk, partitions, true, tag, threads, timeout, autoclear, onError);
     }
 
     /**
@@ -106,7 +113,8 @@ public final class BindOptions {
      */
     public BindOptions tag(String name) {
         RunFolder.requireTag(name);
-        return new BindOptions(writable, via, catalog, disk, partitions, volumes, name, threads, timeout, onError);
+        return new BindOptions(
+                writable, via, catalog, disk, partitions, volumes, name, threads, timeout, autoclear, onError);
     }
 
     /**
@@ -117,7 +125,8 @@ public final class BindOptions {
         if (count < 1) {
             throw new IllegalArgumentException("count: " + count + " is less than 1");
         }
-        return new BindOptions(writable, via, catalog, disk, partitions, volumes, tag, count, timeout, onError);
+        return new BindOptions(
+                writable, via, catalog, disk, partitions, volumes, tag, count, timeout, autoclear, onError);
     }
 
     /**
@@ -130,7 +139,17 @@ public final class BindOptions {
         if (limit.compareTo(Duration.ofSeconds(1)) < 0) {
             throw new IllegalArgumentException("limit: " + limit + " is less than 1 second");
         }
-        return new BindOptions(writable, via, catalog, disk, partitions, volumes, tag, threads, limit, onError);
+        return new BindOptions(
+                writable, via, catalog, disk, partitions, volumes, tag, threads, limit, autoclear, onError);
+    }
+
+    /**
+     * Returns these options for devices that go away with the last who uses them, once {@link Binding#leave} was called. No
+     * other process can take them away before. An nbd device stays nevertheless: close the binding when it is not {@link
+     * Binding#isUsed() used} any more.
+     */
+    public BindOptions autoclear() {
+        return new BindOptions(writable, via, catalog, disk, partitions, volumes, tag, threads, timeout, true, onError);
     }
 
     /**
@@ -138,7 +157,8 @@ public final class BindOptions {
      * did. Called by the threads that answer; what takes long there keeps the device waiting.
      */
     public BindOptions onError(Consumer<? super IOException> listener) {
-        return new BindOptions(writable, via, catalog, disk, partitions, volumes, tag, threads, timeout, listener);
+        return new BindOptions(
+                writable, via, catalog, disk, partitions, volumes, tag, threads, timeout, autoclear, listener);
     }
 
     boolean isWritable() {
@@ -180,6 +200,10 @@ public final class BindOptions {
     @Nullable
     Duration timeout() {
         return timeout;
+    }
+
+    boolean isAutoclear() {
+        return autoclear;
     }
 
     Consumer<? super IOException> onError() {

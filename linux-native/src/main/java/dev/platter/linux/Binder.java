@@ -1,6 +1,7 @@
 package dev.platter.linux;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.BlockIOException.Kind;
 import dev.platter.core.DeviceCatalog;
@@ -57,8 +58,10 @@ final class Binder {
         }
         entries.addAll(catalog.devices());
         for (DeviceCatalog.Entry entry : entries) {
-            boolean named = options.disk() == null || entry.name().equals(options.disk());
-            if (entry.kind() == DeviceCatalog.Kind.DISK && named && diskEntry == null) {
+            boolean meant = options.disk() == null
+                    ? entry.kind() == DeviceCatalog.Kind.DISK
+                    : entry.name().equals(options.disk());
+            if (meant && diskEntry == null) {
                 diskEntry = entry;
             }
         }
@@ -69,11 +72,13 @@ final class Binder {
     }
 
     private void bindDisk() throws IOException {
+        requireHidden();
         String content = diskEntry == null ? null : diskEntry.content();
         if (isMember(content)) {
             hideMember(String.valueOf(content));
         }
-        LoopOptions loop = loopOptions().withRange(hidden, 0).withPartitionScan(mayScan());
+        LoopOptions loop =
+                loopOptions().withRange(hidden, 0).withPartitionScan(mayScan()).withAutoclear(options.isAutoclear());
         Attachment attachment = attach(image, "disk", loop);
         binding.push(attachment);
         binding.setDisk(new BoundDevice(
@@ -127,32 +132,64 @@ final class Binder {
     }
 
     private Attachment attach(BlockDevice device, String name, LoopOptions loop) throws IOException {
-        Path file = DiskImages.fileOf(device);
         return switch (options.via()) {
-            case AUTO -> file == null ? serve(device, name, loop) : LoopAttachment.onFile(file, loop, journal);
-            case LOOP -> LoopAttachment.onFile(requireFile(device, file), loop, journal);
-            case FUSE -> serve(device, name, loop);
-            case NBD ->
-                throw new BlockIOException(
-                        Kind.NOT_SUPPORTED,
-                        device.description() + ": binding to /dev/nbdN is not built in; bind it as fuse or auto",
-                        null);
+            case AUTO -> {
+                DiskPlaces.Piece piece = DiskPlaces.inFile(device);
+                yield piece == null || piece.offset() % SysBlock.SECTOR != 0
+                        ? serve(device, name, loop)
+                        : onPiece(piece, device, loop);
+            }
+            case LOOP -> onPiece(requirePiece(device, DiskPlaces.inFile(device)), device, loop);
+            case FUSE, NBD -> serve(device, name, loop);
         };
     }
 
     private Attachment serve(BlockDevice device, String name, LoopOptions loop) throws IOException {
-        return LoopAttachment.onServedFile(device, name, loop, options, journal);
+        if (options.via() != BindOptions.Via.NBD) {
+            return LoopAttachment.onServedFile(device, name, loop, options, journal);
+        }
+        long from = loop.offset();
+        BlockDevice shown =
+                from == 0 ? device : BlockDevices.slice(device, "from " + from + " on", from, device.size() - from);
+        return NbdAttachment.of(shown, options, journal);
     }
 
-    private static Path requireFile(BlockDevice device, @Nullable Path file) throws BlockIOException {
-        if (file == null) {
+    /** The driver of nbd looks for partitions by itself, and whoever listens to udev sees all of them at once. */
+    private void requireHidden() throws BlockIOException {
+        if (options.via() != BindOptions.Via.NBD) {
+            return;
+        }
+        for (DeviceCatalog.Entry entry : entries) {
+            if (isOnDisk(entry) && isMember(entry.content())) {
+                throw new BlockIOException(
+                        Kind.NOT_SUPPORTED,
+                        image.description() + ": " + entry.name() + " holds " + entry.content()
+                                + ", which this system would take for its own when it sees the disk as an nbd device; bind"
+                                + " the partitions or volumes that are wanted one by one, or the disk as fuse",
+                        null);
+            }
+        }
+    }
+
+    /** @param loop with the range of the device that is wanted */
+    private Attachment onPiece(DiskPlaces.Piece piece, BlockDevice device, LoopOptions loop) throws IOException {
+        boolean whole = DiskImages.fileOf(device) != null;
+        LoopOptions placed =
+                whole ? loop : loop.withRange(piece.offset() + loop.offset(), device.size() - loop.offset());
+        return LoopAttachment.onFile(piece.file(), placed, journal);
+    }
+
+    private static DiskPlaces.Piece requirePiece(BlockDevice device, DiskPlaces.@Nullable Piece piece)
+            throws BlockIOException {
+        if (piece == null) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
                     device.description()
-                            + ": a loop device stands on a raw file, and this is none; bind it as fuse or auto",
+                            + ": a loop device stands on a raw file, or on one piece of it, and this is none;"
+                            + " bind it as fuse or auto",
                     null);
         }
-        return file;
+        return piece;
     }
 
     private void bindPartitions() throws IOException {

@@ -75,6 +75,48 @@ public final class Binding implements Closeable {
         return !attachments.isEmpty();
     }
 
+    /**
+     * Returns whether this process answers for one of the devices, so that it has to stay. Otherwise the kernel reads the image
+     * by itself.
+     */
+    public synchronized boolean isServed() {
+        for (Attachment attachment : attachments) {
+            if (attachment.isServed()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Returns whether something is mounted from the devices, as seen from here, or stands on them. */
+    public synchronized boolean isUsed() throws IOException {
+        List<Path> devices = new ArrayList<>();
+        for (Attachment attachment : attachments) {
+            devices.add(attachment.device());
+        }
+        for (Path device : devices) {
+            if (!Holders.of(device, devices).isEmpty()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Leaves the devices, which were made with {@link BindOptions#autoclear}, to those who use them now: they go away with the
+     * last use, and at once if there is none. If this process answers for none of them, this is the end of the binding;
+     * otherwise it is to be closed when they are gone.
+     */
+    public synchronized void leave() throws IOException {
+        boolean served = isServed();
+        attachments.forEach(Attachment::leave);
+        if (!served) {
+            attachments.clear();
+            steps.clear();
+            journal.end();
+        }
+    }
+
     /** Registers what undoes a step, before the next one is made. */
     void push(Closeable step) {
         steps.push(step);

@@ -17,11 +17,12 @@ import org.jspecify.annotations.Nullable;
  * The steps of a binding in the order in which they were made, in a file of its folder, so that another process can undo them
  * when this one was killed. What it says of a device is believed only if the kernel says the same.
  *
- * <p>Each line is a word and its values: {@code process PID START BOOT}, {@code image NAME}, {@code fuse FILE}, {@code loop DEVICE
- * SEQUENCE BACKING-FILE}.
+ * <p>Each line is a word and its values: {@code process PID START BOOT}, {@code image NAME}, {@code fuse FILE}, {@code nbd
+ * DEVICE BACKEND}, {@code loop DEVICE SEQUENCE BACKING-FILE}.
  */
 final class BindingJournal {
     private static final String FILE = "state";
+    private static final String NO_BACKEND = "-";
     private static final Path BOOT = Path.of("/proc/sys/kernel/random/boot_id");
 
     private final Path folder;
@@ -74,6 +75,21 @@ final class BindingJournal {
         if (status != null) {
             write("loop " + status.device() + " " + status.sequence() + " " + Printable.escape(status.backingFile()));
         }
+    }
+
+    /** Notes an nbd device that was connected, with what the kernel keeps of ours with it. */
+    void addNbd(Path device) throws IOException {
+        write("nbd " + device + " " + backendOf(device));
+    }
+
+    /** Returns {@link #NO_BACKEND} where the kernel is older than 5.14, and nothing where the device is not connected. */
+    private static String backendOf(Path device) throws IOException {
+        for (NbdDevice.Connected connected : NbdDevice.list()) {
+            if (connected.path().equals(device)) {
+                return connected.backend() == null ? NO_BACKEND : connected.backend();
+            }
+        }
+        return "";
     }
 
     private List<String> lines(String word) throws IOException {
@@ -138,6 +154,31 @@ final class BindingJournal {
         addUnnoted(loops);
         Collections.reverse(loops);
         return loops;
+    }
+
+    /** Returns the nbd devices that are still those of this binding, the last one first. */
+    List<Path> nbds() throws IOException {
+        List<Path> devices = new ArrayList<>();
+        if (!isOfThisBoot()) {
+            return devices;
+        }
+        for (String line : lines("nbd")) {
+            String[] fields = line.split(" ", 2);
+            String backend = backendOf(Path.of(fields[0]));
+            // without a mark of ours it could be anybody's, unless the process is there that has it
+            if (!backend.isEmpty() && backend.equals(fields[1]) && (!backend.equals(NO_BACKEND) || isServed())) {
+                devices.add(Path.of(fields[0]));
+            }
+        }
+        Collections.reverse(devices);
+        return devices;
+    }
+
+    /** Returns all devices that are still those of this binding, each before what it stands on. */
+    List<Path> devices() throws IOException {
+        List<Path> devices = loops();
+        devices.addAll(nbds());
+        return devices;
     }
 
     /** Whoever was killed between binding a file of this folder and noting it. */

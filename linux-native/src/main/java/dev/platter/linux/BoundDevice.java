@@ -1,6 +1,8 @@
 package dev.platter.linux;
 
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,13 +30,27 @@ public record BoundDevice(
             case "ext3", "ext4" -> readOnly ? options + ",noload" : options;
             // a copy of a file system that is mounted already has the same UUID
             case "xfs" -> options + (readOnly ? ",norecovery" : "") + ",nouuid";
-            case "btrfs" -> readOnly ? options + ",rescue=nologreplay" : options;
+            case "btrfs" -> readOnly ? options + noLogReplay(System.getProperty("os.version", "")) : options;
+            case "f2fs", "nilfs2" -> readOnly ? options + ",norecovery" : options;
             default -> options;
         };
     }
 
+    /** Linux 5.9 gave the option another name. */
+    static String noLogReplay(String kernel) {
+        Matcher version = Pattern.compile("(\\d{1,4})\\.(\\d{1,4}).*").matcher(kernel);
+        boolean old = version.matches()
+                && Integer.parseInt(version.group(1)) * 1000 + Integer.parseInt(version.group(2)) < 5009;
+        return old ? ",nologreplay" : ",rescue=nologreplay";
+    }
+
     /** Returns whether the content is something that can be mounted as it is, as far as it was recognised. */
     public boolean isMountable() {
+        return isMountable(content);
+    }
+
+    /** Returns whether something is a file system that can be mounted as it is; false for null, which is nothing known. */
+    public static boolean isMountable(@Nullable String content) {
         return content != null
                 && !content.endsWith("_member")
                 && !content.equals("swap")

@@ -25,8 +25,10 @@ final class Descriptor implements Closeable {
      * @param flags of open(2); {@code O_CLOEXEC} is added
      */
     static Descriptor open(Path path, int flags) throws SystemCallException {
+        // Java's current folder need not be that of the process
+        String absolute = path.toAbsolutePath().toString();
         while (true) {
-            int number = LibC.open(path.toString(), flags | LibC.O_CLOEXEC, 0);
+            int number = LibC.open(absolute, flags | LibC.O_CLOEXEC, 0);
             if (number >= 0) {
                 return new Descriptor(path.toString(), number);
             }

@@ -1,8 +1,10 @@
 package dev.platter.linux;
 
 import dev.platter.core.BlockDevice;
+import dev.platter.core.DiskImages;
 import dev.platter.core.ExtentVisitor;
 import java.io.IOException;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /** Finds out where a device's bytes lie on the disk that it is made from, by way of the devices in between. */
@@ -10,6 +12,29 @@ final class DiskPlaces {
     private static final long NOWHERE = -1;
 
     private DiskPlaces() {}
+
+    /**
+     * A piece of a file.
+     *
+     * @param offset its first byte there
+     */
+    record Piece(Path file, long offset) {}
+
+    /** Returns the piece of a raw image's file that has all bytes of a device in order, or null. */
+    static @Nullable Piece inFile(BlockDevice device) throws IOException {
+        Path whole = DiskImages.fileOf(device);
+        if (whole != null) {
+            return new Piece(whole, 0);
+        }
+        if (device.size() == 0) {
+            return null;
+        }
+        Follower follower = new Follower(null);
+        follower.follow(device, 0, device.size());
+        BlockDevice disk = follower.disk;
+        Path file = disk == null ? null : DiskImages.fileOf(disk);
+        return file == null || !follower.isWhole ? null : new Piece(file, follower.first);
+    }
 
     /** Returns the offset on {@code disk} from which on all bytes of {@code device} lie there in order, or -1. */
     static long contiguous(BlockDevice device, BlockDevice disk) throws IOException {
@@ -22,12 +47,13 @@ final class DiskPlaces {
     }
 
     private static final class Follower {
-        private final BlockDevice disk;
+        private @Nullable BlockDevice disk;
         private boolean isWhole = true;
         private long first = NOWHERE;
         private long next;
 
-        Follower(BlockDevice disk) {
+        /** @param disk null for the first raw image in a file that is met */
+        Follower(@Nullable BlockDevice disk) {
             this.disk = disk;
         }
 
@@ -40,6 +66,9 @@ final class DiskPlaces {
         }
 
         private void take(@Nullable BlockDevice below, long at, long length) throws IOException {
+            if (below != null && disk == null && DiskImages.fileOf(below) != null) {
+                disk = below;
+            }
             if (below == null) {
                 isWhole = false;
             } else if (below != disk) {

@@ -45,10 +45,7 @@ final class Holders {
      */
     static void requireUnused(List<Path> devices) throws IOException {
         for (Path device : devices) {
-            List<String> holders = of(device);
-            for (Path own : devices) {
-                holders.remove(usedBy(own.toString()));
-            }
+            List<String> holders = of(device, devices);
             if (!holders.isEmpty()) {
                 throw busy(device, holders);
             }
@@ -64,6 +61,15 @@ final class Holders {
                 }
             }
         }
+    }
+
+    /** Returns those that keep a device from going away, without some devices that may stand on it. */
+    static List<String> of(Path device, List<Path> without) throws IOException {
+        List<String> holders = of(device);
+        for (Path own : without) {
+            holders.remove(usedBy(own.toString()));
+        }
+        return holders;
     }
 
     private static String usedBy(String device) {

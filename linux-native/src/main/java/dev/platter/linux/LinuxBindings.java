@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Binds devices to those of the Linux kernel, so that they can be mounted: what {@code losetup}, {@code kpartx} and {@code
@@ -36,10 +37,20 @@ public final class LinuxBindings {
     private LinuxBindings() {}
 
     /**
+     * Checks that devices of the kernel can be made at all, before anything else is tried.
+     *
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED}: what is missing, and what works without it
+     */
+    public static void requireDevices() throws IOException {
+        LinuxSystem.requireDevices();
+    }
+
+    /**
      * Makes a device of the kernel, and those for partitions and volumes that the options ask for. If that fails, nothing of
      * it is left.
      *
-     * @param image stays open, and is not closed with the binding
+     * @param image or a part of one; stays open, and is not closed with the binding. A part of a raw image that lies there in
+     *     one piece is bound as that piece of the file
      * @throws BlockIOException of kind {@code NOT_SUPPORTED} if something is missing here, or the size is none that a device
      *     of the kernel can have; of kind {@code BUSY} if the same bytes are bound already, or the tag is
      * @throws ReadOnlyDeviceException if it is to be written to, and cannot
@@ -86,7 +97,7 @@ public final class LinuxBindings {
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
             BindingJournal journal = BindingJournal.of(run.of(tag));
-            found.add(new BindingInfo(tag, journal.image(), journal.loops(), journal.process(), journal.isServed()));
+            found.add(new BindingInfo(tag, journal.image(), journal.devices(), journal.process(), journal.isServed()));
         }
         return found;
     }
@@ -104,17 +115,23 @@ public final class LinuxBindings {
         BindingJournal journal =
                 BindingJournal.of(RunFolder.open(RunFolder.DEFAULT).of(tag));
         List<Path> loops = journal.loops();
-        boolean dead = !journal.isServed() && !journal.fuseFiles().isEmpty();
+        List<Path> nbds = journal.nbds();
+        List<Path> devices = new ArrayList<>(loops);
+        devices.addAll(nbds);
+        boolean dead = !journal.isServed() && !(journal.fuseFiles().isEmpty() && nbds.isEmpty());
         if (dead) {
-            for (Path loop : loops) {
-                unmountDead(loop);
+            for (Path device : devices) {
+                unmountDead(device);
             }
         }
-        Holders.requireUnused(loops);
-        SystemCallException lost = null;
+        Holders.requireUnused(devices);
+        IOException lost = null;
         for (Path loop : loops) {
             SystemCallException reason = LoopDevice.tryDetach(loop);
             lost = reason == null ? lost : reason;
+        }
+        for (Path nbd : nbds) {
+            lost = disconnect(nbd, lost);
         }
         for (Path file : journal.fuseFiles()) {
             FuseFile.unmount(file);
@@ -125,6 +142,19 @@ public final class LinuxBindings {
                     Kind.IO,
                     tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(),
                     lost);
+        }
+    }
+
+    /** Returns what could not be stored so far. */
+    private static @Nullable IOException disconnect(Path nbd, @Nullable IOException lost) throws IOException {
+        try {
+            NbdDevice.disconnect(nbd);
+            return lost;
+        } catch (BlockIOException e) {
+            if (e.kind() == Kind.BUSY) {
+                throw e;
+            }
+            return e;
         }
     }
 

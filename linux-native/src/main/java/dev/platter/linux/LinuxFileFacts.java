@@ -34,7 +34,7 @@ public final class LinuxFileFacts implements FileFacts {
         }
         Memory facts = new Memory(STATX_BYTES);
         facts.clear();
-        if (LateLibC.statx(AT_FDCWD, file.toString(), 0, STATX_BLOCKS, facts) != 0) {
+        if (LateLibC.statx(AT_FDCWD, file.toAbsolutePath().toString(), 0, STATX_BLOCKS, facts) != 0) {
             int errno = Native.getLastError();
             if (errno == Errno.ENOSYS || errno == Errno.EPERM) {
                 // a kernel before 4.11, or a container that knows no such call

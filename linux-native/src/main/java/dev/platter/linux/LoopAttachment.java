@@ -73,6 +73,16 @@ final class LoopAttachment implements Attachment {
     }
 
     @Override
+    public boolean isServed() {
+        return file != null;
+    }
+
+    @Override
+    public void leave() {
+        loop.leave();
+    }
+
+    @Override
     public void close() throws IOException {
         IOException lost = null;
         try {

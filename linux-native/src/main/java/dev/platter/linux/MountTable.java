@@ -9,7 +9,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What is mounted where, in this process's view. Source: proc_pid_mountinfo(5). */
-final class MountTable {
+public final class MountTable {
     private static final Path TABLE = Path.of("/proc/self/mountinfo");
 
     private MountTable() {}
@@ -23,10 +23,10 @@ final class MountTable {
      * @param type {@code ext4}
      * @param source what was mounted: {@code /dev/loop3p1}
      */
-    record Mount(int major, int minor, String point, String type, String source) {}
+    public record Mount(int major, int minor, String point, String type, String source) {}
 
     /** Returns all mounts, those that were made later after those they may lie on. */
-    static List<Mount> read() throws IOException {
+    public static List<Mount> read() throws IOException {
         List<Mount> mounts = new ArrayList<>();
         for (String line : Files.readString(TABLE, StandardCharsets.UTF_8).split("\n", -1)) {
             // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
@@ -46,8 +46,12 @@ final class MountTable {
         return mounts;
     }
 
-    /** Returns the last mount on a place, or null. */
-    static @Nullable Mount at(Path point) throws IOException {
+    /**
+     * Returns the last mount on a place, or null.
+     *
+     * @param point absolute, and without links
+     */
+    public static @Nullable Mount at(Path point) throws IOException {
         Mount last = null;
         for (Mount mount : read()) {
             if (mount.point().equals(point.toString())) {

@@ -21,6 +21,14 @@ class BoundDeviceTest {
     }
 
     @Test
+    void option_of_btrfs_is_the_one_that_the_kernel_knows() {
+        assertThat(BoundDevice.noLogReplay("5.4.0-150-generic")).isEqualTo(",nologreplay");
+        assertThat(BoundDevice.noLogReplay("5.9.0")).isEqualTo(",rescue=nologreplay");
+        assertThat(BoundDevice.noLogReplay("6.18.44")).isEqualTo(",rescue=nologreplay");
+        assertThat(BoundDevice.noLogReplay("")).isEqualTo(",rescue=nologreplay");
+    }
+
+    @Test
     void what_is_no_file_system_is_not_mounted() {
         assertThat(device("ext4", true).isMountable()).isTrue();
         assertThat(device("swap", true).isMountable()).isFalse();

@@ -133,6 +133,64 @@ class LinuxBindingsTest {
     }
 
     @Test
+    void part_of_a_raw_image_is_bound_as_that_piece_of_the_file() throws IOException {
+        try (DiskImage image = open(raw(), false);
+                BlockDevice part = BlockDevices.slice(image, "part", 1 << 20, 65536);
+                BlockDevice inside = BlockDevices.readOnly(BlockDevices.slice(part, "inside", 4096, 8192));
+                Binding binding =
+                        LinuxBindings.bind(inside, BindOptions.readOnly().tag(TAG))) {
+            assertThat(bytes(binding.device())).isEqualTo(TestBytes.of((1 << 20) + 4096, 8192));
+            assertThat(KernelDevices.statusOf(binding.device()).offset()).isEqualTo((1 << 20) + 4096);
+            assertThat(binding.isServed()).isFalse();
+        }
+    }
+
+    @Test
+    void parts_in_another_order_are_served() throws IOException {
+        try (DiskImage image = open(raw(), false);
+                BlockDevice shuffled = BlockDevices.concat(
+                        "shuffled",
+                        List.of(
+                                BlockDevices.slice(image, "second", 8192, 4096),
+                                BlockDevices.slice(image, "first", 4096, 4096)));
+                Binding binding =
+                        LinuxBindings.bind(shuffled, BindOptions.readOnly().tag(TAG))) {
+            assertThat(bytes(binding.device())).startsWith(TestBytes.of(8192, 4096));
+            assertThat(bytes(binding.device())).endsWith(TestBytes.of(4096, 4096));
+            assertThat(binding.isServed()).isTrue();
+        }
+    }
+
+    @Test
+    void device_that_is_left_goes_away_with_its_last_user() throws IOException {
+        try (DiskImage image = open(raw(), false)) {
+            BindOptions options = BindOptions.readOnly().tag(TAG).autoclear();
+            Binding binding = LinuxBindings.bind(image, options);
+            try (Descriptor user = Descriptor.open(binding.device(), LibC.O_RDONLY)) {
+                binding.leave();
+                assertThat(user.number()).isNotNegative();
+                assertThat(LinuxBindings.list()).noneMatch(info -> info.tag().equals(TAG));
+                assertThat(KernelDevices.statusOf(binding.device()).autoclear()).isTrue();
+            }
+        }
+    }
+
+    @Test
+    void served_device_that_is_left_is_closed_when_it_is_gone() throws IOException {
+        try (DiskImage image = open(raw(), false)) {
+            BindOptions options =
+                    BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE).autoclear();
+            try (Binding binding = LinuxBindings.bind(image, options)) {
+                assertThat(binding.isUsed()).isFalse();
+                binding.leave();
+                Waiting.until(() -> !binding.isThere(), 10_000);
+                assertThat(binding.isThere()).isFalse();
+                assertThat(LinuxBindings.list()).anyMatch(info -> info.tag().equals(TAG));
+            }
+        }
+    }
+
+    @Test
     void partitions_get_nodes_but_not_those_that_the_host_would_take() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             TestCatalog catalog = new TestCatalog(image, null)

@@ -30,7 +30,6 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.WritableByteChannel;
 import java.time.Instant;
 import java.util.List;
-import java.util.OptionalLong;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -205,7 +204,7 @@ final class Qcow2Image implements Qcow2Disk {
                         : String.valueOf(file.storage().path()),
                 "qcow2",
                 header.size(),
-                actualSize(),
+                ImageInfo.sizeOf(file.storage()),
                 (long) header.clusterSize(),
                 header.cryptMethod() != Qcow2Header.CRYPT_NONE,
                 header.isDirty(),
@@ -213,16 +212,6 @@ final class Qcow2Image implements Qcow2Disk {
                 backingName == null ? null : references.resolve(backingName),
                 header.extensions().backingFormat(),
                 FormatFacts.of(header, bitmaps()));
-    }
-
-    private @Nullable Long actualSize() {
-        try {
-            OptionalLong allocated = file.storage().allocatedSize();
-            return allocated.isPresent() ? allocated.getAsLong() : null;
-        } catch (IOException e) {
-            // what cannot be asked is absent
-            return null;
-        }
     }
 
     @Override

@@ -147,6 +147,28 @@ public final class NbdClient {
         }
     }
 
+    /**
+     * Does the handshake by a channel that leads to the server already, and nothing more: for whoever talks to the server from
+     * then on, as the kernel does for its own devices. The channel stays the caller's, and is closed if this throws.
+     *
+     * @param channel as for {@link #attach(ByteChannel, NbdUri, NbdClientOptions)}; the next byte that it gives afterwards
+     *     begins a reply
+     * @throws IllegalArgumentException if the address asks for TLS
+     */
+    public Negotiated negotiate(ByteChannel channel) throws IOException {
+        if (uri.tls()) {
+            throw new IllegalArgumentException(uri + ": what is negotiated here has no TLS");
+        }
+        Handshake handshake = new Handshake(channel, new Requirements(uri.toString(), null), options);
+        Negotiated negotiated = handshake.open(uri.export());
+        if (handshake.input().pending() > 0) {
+            channel.close();
+            throw new ProtocolException(uri + ": the server sent "
+                    + handshake.input().pending() + " bytes behind the handshake before it was asked anything");
+        }
+        return negotiated;
+    }
+
     private static String describe(String export) {
         return export.isEmpty() ? "NBD export" : "NBD export " + Printable.quote(export);
     }
