@@ -22,7 +22,8 @@ final class ImageCommandsTest {
     void infoOfARawFileIsItsSize() throws IOException {
         Path image = TempImages.sparse(folder, "a.raw", 1 << 20);
 
-        assertThat(Cli.run("info", image).assertExit(0).out())
+        // what it takes on disk is known on Linux only
+        assertThat(Cli.run("info", image).assertExit(0).out().replaceFirst("disk size: \\d+ KiB\n$", ""))
                 .isEqualTo("image: " + image + "\nfile format: raw\nvirtual size: 1 MiB (1048576 bytes)\n");
         assertThat(Cli.run("info", "--output=json", image)
                         .assertExit(0)
