@@ -6,6 +6,7 @@ import dev.platter.core.DiskImage;
 import dev.platter.core.OpenOptions;
 import dev.platter.qcow2.Qcow2;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -57,11 +58,14 @@ final class CheckCommand implements Command {
         OpenOptions options = ReadingOptions.of(arguments, name.onOpening(new Warnings(arguments, io)));
         Findings findings = new Findings(io);
         Qcow2.Repaired repaired = null;
-        if (!repair.isEmpty() && isCheckable(name, options)) {
-            Qcow2.Repair scope = repair.equals("all") ? Qcow2.Repair.ALL : Qcow2.Repair.LEAKS;
-            repaired = Qcow2.repair(arguments.file(), options, scope, findings);
-            if (!json && !quiet) {
-                printRepaired(repaired, io);
+        if (!repair.isEmpty()) {
+            Path file = arguments.file();
+            if (isCheckable(name, options)) {
+                Qcow2.Repair scope = repair.equals("all") ? Qcow2.Repair.ALL : Qcow2.Repair.LEAKS;
+                repaired = Qcow2.repair(file, options, scope, findings);
+                if (!json && !quiet) {
+                    printRepaired(repaired, io);
+                }
             }
         }
         try (DiskImage image = name.open(options)) {

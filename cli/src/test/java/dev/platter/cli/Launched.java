@@ -35,7 +35,10 @@ final class Launched {
 
     /** Returns a builder for a command that goes on; its standard output and its messages can be read. */
     static ProcessBuilder builder(String name, Object... arguments) {
-        return ReferenceTools.builder(command(name, arguments))
+        // whoever runs the tests in the background, or by nohup, has some of them ignored in all that they start
+        List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT,TERM,HUP"));
+        command.addAll(command(name, arguments));
+        return ReferenceTools.builder(command)
                 .redirectOutput(ProcessBuilder.Redirect.PIPE)
                 .redirectError(ProcessBuilder.Redirect.PIPE);
     }

@@ -11,6 +11,7 @@ import dev.platter.testkit.TempImages;
 import dev.platter.testkit.ToolResult;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -323,12 +324,21 @@ final class MountCommandTest {
         while (true) {
             try (var links = Files.newDirectoryStream(descriptors)) {
                 for (Path link : links) {
-                    if (Files.exists(link) && Files.isSameFile(link, file)) {
+                    if (isSame(link, file)) {
                         return;
                     }
                 }
             }
             Thread.onSpinWait();
+        }
+    }
+
+    private static boolean isSame(Path link, Path file) throws IOException {
+        try {
+            return Files.isSameFile(link, file);
+        } catch (NoSuchFileException e) {
+            // a pipe, or it was closed in the meantime
+            return false;
         }
     }
 

@@ -41,8 +41,6 @@ final class NbdLauncherTest {
         Path temporary = Files.createDirectory(folder.resolve("tmp"));
         ProcessBuilder builder = builder("-t", "-v", "-s", "-k", socket, "-f", "raw", disk);
         builder.environment().put("TMPDIR", temporary.toString());
-        // whoever runs the tests in the background, or by nohup, has some of them ignored in all that they start
-        builder.command().addAll(0, List.of("env", "--default-signal=" + signal));
         Process server = builder.start();
         try (BufferedReader messages = server.errorReader(StandardCharsets.UTF_8)) {
             assertThat(messages.readLine()).contains("listening on ");

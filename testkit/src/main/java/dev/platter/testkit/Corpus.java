@@ -119,7 +119,7 @@ public final class Corpus {
 
     /**
      * Unpacks an image, and what it requires, into the folder that all images share. The file is sparse unless the
-     * manifest has a map of it. It belongs to all tests: whoever writes takes {@link #copy}.
+     * manifest has a map of it, or of what requires it: recorded maps are of files without holes. It belongs to all tests: whoever writes takes {@link #copy}.
      */
     public Path unpack(String file) throws IOException {
         synchronized (unpacked) {
@@ -162,7 +162,7 @@ public final class Corpus {
 
     private void unpackOne(CorpusImage image, Path into) throws IOException {
         Path target = into.resolve(image.file());
-        boolean dense = image.needsDenseFile();
+        boolean dense = isMapped(image);
         long size = 0;
         try (InputStream in = new GZIPInputStream(
                         Files.newInputStream(
@@ -188,6 +188,13 @@ public final class Corpus {
         if (size != image.size()) {
             throw new IOException(target + ": has " + size + " bytes, the manifest says " + image.size());
         }
+    }
+
+    private boolean isMapped(CorpusImage image) {
+        return image.needsDenseFile()
+                || images.values().stream()
+                        .anyMatch(other ->
+                                other.needsDenseFile() && other.requires().contains(image.file()));
     }
 
     private Path unpackFolder() throws IOException {
