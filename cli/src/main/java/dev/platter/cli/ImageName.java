@@ -14,6 +14,7 @@ import java.util.function.Consumer;
 final class ImageName {
     /** Reads that are under way at once of a disk that lies elsewhere: each one waits for the network. */
     private static final int REMOTE_READERS = 4;
+
     private static final int REMOTE_READ = 1 << 20;
 
     private final String text;
