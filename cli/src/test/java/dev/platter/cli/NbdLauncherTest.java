@@ -210,7 +210,7 @@ final class NbdLauncherTest {
     }
 
     private ProcessBuilder builder(Object... arguments) {
-        return ReferenceTools.builder(command(arguments)).redirectError(ProcessBuilder.Redirect.PIPE);
+        return Launched.builder("nbd", arguments);
     }
 
     private static List<String> command(Object... arguments) {

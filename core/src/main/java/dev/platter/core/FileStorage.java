@@ -362,6 +362,9 @@ final class FileStorage implements Storage {
             }
         } finally {
             WRITERS.remove(identity, this);
+            if (changes != null) {
+                ForeignWriter.forget();
+            }
             lockAgain(identity);
         }
     }

@@ -36,6 +36,11 @@ final class ForeignWriter {
 
     private ForeignWriter() {}
 
+    /** Forgets what is known: a lock of our own was given back, which in the list is like anybody's. */
+    static void forget() {
+        known = new Writers("", System.nanoTime() - FRESH_NANOS);
+    }
+
     /** Returns what was known of it a second ago or later, or null. */
     static @Nullable String of(Path file) {
         if (!THERE) {
