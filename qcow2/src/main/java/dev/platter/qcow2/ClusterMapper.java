@@ -10,7 +10,6 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -32,13 +31,7 @@ final class ClusterMapper {
     private static final int SLICE_BYTES = 16 << 10;
 
     /** The same for walks, which need all of it anyway. */
-    private static final int WALK_SLICE_BYTES = 64 << 10;
-
-    /** The entries of every slice that has none, where nobody changes them. */
-    private static final long[] NOTHING = new long[WALK_SLICE_BYTES / Long.BYTES];
-
-    /** Bytes of a slice that are decoded together once one of them is not zero. */
-    private static final int RUN_BYTES = 1024;
+    static final int WALK_SLICE_BYTES = 64 << 10;
 
     /** From so many tables on, looking at a range is a walk. */
     private static final int WALK_TABLES = 4;
@@ -54,9 +47,9 @@ final class ClusterMapper {
     private final Qcow2Header header;
     private final HostFile file;
     private final HostFile dataFile;
+    private final SliceDecoder decoder;
     private volatile long l1TableOffset;
     private volatile long l1Entries;
-    private final Consumer<? super Warning> onWarning;
 
     private final int clusterBits;
     private final int sliceBits;
@@ -68,19 +61,12 @@ final class ClusterMapper {
     private final BufferPool l1Buffers;
     private final TableSlice[] slices;
     private final TableSlice[] l1Pages;
-    private final AtomicBoolean warnedOfReservedBits;
 
     /** Changes that are not in the file yet; null where the image is only read. Tables are loaded under its monitor. */
     private final @Nullable TableEdits edits;
 
     /** Whose L1 entries a walk takes where tables move; null in what is no walk. */
     private final @Nullable ClusterMapper parent;
-
-    /** What a walk that changes nothing decodes one slice after the other into; it is used by one thread. */
-    private long @Nullable [] reused;
-
-    /** Bits of stored entries that compact ones keep. */
-    private final long kept;
 
     /** Bytes of tables that may still be loaded; guards walks over tables that alias each other. */
     private final AtomicLong loadable;
@@ -120,13 +106,10 @@ final class ClusterMapper {
         this.parent = null;
         this.header = header;
         this.edits = edits;
-        this.kept = edits == null ? 0 : L2Entry.COPIED;
         this.file = file;
         this.dataFile = dataFile;
         this.l1TableOffset = l1TableOffset;
         this.l1Entries = l1Entries;
-        this.onWarning = onWarning;
-        this.warnedOfReservedBits = new AtomicBoolean();
         this.loadable = new AtomicLong(loadableBytes);
         this.clusterBits = header.clusterBits();
         this.tableShift = header.clusterBits() + header.l2Bits();
@@ -134,6 +117,7 @@ final class ClusterMapper {
         this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
         this.sliceEntryMask = (1 << sliceBits) - 1;
         this.sliceShift = sliceBits + clusterBits;
+        this.decoder = new SliceDecoder(header, file, dataFile, sliceBits, edits != null, onWarning);
         this.buffers = new BufferPool(sliceBytes);
         this.walkBuffers = new BufferPool(Math.min(WALK_SLICE_BYTES, header.clusterSize()));
         this.l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
@@ -148,13 +132,10 @@ final class ClusterMapper {
         this.parent = shared;
         this.header = shared.header;
         this.edits = shared.edits;
-        this.kept = shared.kept;
         this.file = shared.file;
         this.dataFile = shared.dataFile;
         this.l1TableOffset = shared.l1TableOffset;
         this.l1Entries = shared.l1Entries;
-        this.onWarning = shared.onWarning;
-        this.warnedOfReservedBits = shared.warnedOfReservedBits;
         this.loadable = new AtomicLong(loadableBytes);
         this.clusterBits = shared.clusterBits;
         this.tableShift = shared.tableShift;
@@ -163,6 +144,7 @@ final class ClusterMapper {
         this.sliceBits = Integer.numberOfTrailingZeros(sliceBytes / header.l2EntryBytes());
         this.sliceEntryMask = (1 << sliceBits) - 1;
         this.sliceShift = sliceBits + clusterBits;
+        this.decoder = shared.decoder.forWalk(sliceBits);
         this.buffers = edits == null ? shared.walkBuffers : shared.buffers;
         this.walkBuffers = shared.walkBuffers;
         this.l1Buffers = shared.l1Buffers;
@@ -253,10 +235,10 @@ final class ClusterMapper {
     }
 
     private static int emptyRun(long[] slice, int first, int last) {
-        if (slice == NOTHING) {
+        if (slice == SliceDecoder.NOTHING) {
             return last - first;
         }
-        int empty = Arrays.mismatch(slice, first, last, NOTHING, 0, last - first);
+        int empty = Arrays.mismatch(slice, first, last, SliceDecoder.NOTHING, 0, last - first);
         return empty < 0 ? last - first : empty;
     }
 
@@ -311,7 +293,8 @@ final class ClusterMapper {
                     + header.clusterSize());
         }
         if ((l1Entry & L2Entry.L1_RESERVED) != 0) {
-            warnOfReservedBits("L1 entry " + l1Index + " (" + hex(l1Entry) + ")", l1TableOffset + l1Index * Long.BYTES);
+            decoder.warnOfReservedBits(
+                    "L1 entry " + l1Index + " (" + hex(l1Entry) + ")", l1TableOffset + l1Index * Long.BYTES);
         }
         int bytes = header.l2EntryBytes() << sliceBits;
         count(bytes);
@@ -319,106 +302,15 @@ final class ClusterMapper {
         try {
             long from = table + (number & ((1L << slicesPerTableBits) - 1)) * bytes;
             file.readTable("L2 table", table, header.clusterSize(), from, raw);
-            long[] slice = decode(raw.flip(), number);
+            if (parent != null) {
+                // the room of the one slice that a walk keeps is used again: if that fails, it must not be found
+                slices[0] = null;
+            }
+            long[] slice = decoder.decode(raw.flip(), number);
             keep(slices, number, slice);
             return slice;
         } finally {
             buffers.give(raw);
-        }
-    }
-
-    private long[] decode(ByteBuffer raw, long number) throws IOException {
-        int used = HostFile.nextUsed(raw, 0);
-        if (used == raw.limit() && edits == null) {
-            return NOTHING;
-        }
-        long[] slice = empty(raw.limit() / Long.BYTES);
-        int end = header.isExtendedL2()
-                ? decodeExtended(raw, used, slice, number)
-                : decodeStandard(raw, used, slice, number);
-        markBeyondEnd(slice, used / header.l2EntryBytes(), end);
-        return slice;
-    }
-
-    /** Returns room for entries, all zero. */
-    private long[] empty(int entries) {
-        if (edits != null || parent == null) {
-            return new long[entries];
-        }
-        // if decoding fails, what was in it must not be found
-        slices[0] = null;
-        long[] again = reused;
-        if (again == null) {
-            again = new long[entries];
-            reused = again;
-        } else {
-            Arrays.fill(again, 0);
-        }
-        return again;
-    }
-
-    /** Returns the index behind the last entry that is not zero, or a little later. */
-    private int decodeStandard(ByteBuffer raw, int from, long[] slice, long number) {
-        long reserved = 0;
-        int end = from;
-        for (int at = from; at < raw.limit(); at = HostFile.nextUsed(raw, end)) {
-            end = Math.min(at + RUN_BYTES, raw.limit());
-            for (; at < end; at += Long.BYTES) {
-                long entry = raw.getLong(at);
-                if (entry != 0) {
-                    reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-                    slice[at / Long.BYTES] = L2Entry.compact(entry, header, kept);
-                }
-            }
-        }
-        warnOfReserved(reserved, number);
-        return end / Long.BYTES;
-    }
-
-    private int decodeExtended(ByteBuffer raw, int from, long[] slice, long number) {
-        int entries = 1 << sliceBits;
-        long reserved = 0;
-        int end = from;
-        for (int at = from; at < raw.limit(); at = HostFile.nextUsed(raw, end)) {
-            end = Math.min(at + RUN_BYTES, raw.limit());
-            for (; at < end; at += 2 * Long.BYTES) {
-                long entry = raw.getLong(at);
-                long bitmap = raw.getLong(at + Long.BYTES);
-                int index = at / (2 * Long.BYTES);
-                reserved |= L2Entry.isCompressed(entry) ? 0 : entry & L2Entry.RESERVED;
-                slice[index] = L2Entry.compactExtended(entry, bitmap, header, kept);
-                slice[entries + index] = bitmap;
-            }
-        }
-        warnOfReserved(reserved, number);
-        return end / (2 * Long.BYTES);
-    }
-
-    private void warnOfReserved(long reserved, long number) {
-        if (reserved != 0) {
-            warnOfReservedBits("L2 entries of guest offset " + (number << sliceShift) + " and on", -1);
-        }
-    }
-
-    /**
-     * Marks clusters of data that begin beyond the end of their file. It is asked for its size once at most: all entries of
-     * a table can lie beyond it, and asking can be dear.
-     */
-    private void markBeyondEnd(long[] slice, int first, int last) throws IOException {
-        long end = dataFile.fileSize();
-        boolean asked = false;
-        for (int i = first; i < last; i++) {
-            long entry = slice[i];
-            if (L2Entry.isCompressed(entry) || L2Entry.kind(entry) != L2Entry.DATA || L2Entry.offset(entry) < end) {
-                continue;
-            }
-            if (!asked) {
-                end = dataFile.askSize();
-                asked = true;
-            }
-            if (L2Entry.offset(entry) >= end) {
-                slice[i] = L2Entry.offset(entry) | L2Entry.BEYOND_END;
-            }
         }
     }
 
@@ -601,13 +493,6 @@ final class ClusterMapper {
             throw new LimitExceededException(
                     file.name() + ": far more bytes of L1 and L2 tables are needed than the file" + " has ("
                             + file.fileSize() + "): its tables alias each other to make work without end");
-        }
-    }
-
-    private void warnOfReservedBits(String what, long offset) {
-        if (!warnedOfReservedBits.getAndSet(true)) {
-            onWarning.accept(
-                    new Warning(offset, file.name() + ": " + what + ": reserved bits are set; they are ignored"));
         }
     }
 
