@@ -48,7 +48,8 @@ public final class InProcess {
             case "stride" -> stride(rounds, image, Long.parseLong(args[3]), Integer.parseInt(args[4]));
             case "open" -> open(rounds, image);
             case "check" -> check(rounds, image);
-            case "copy" -> copy(rounds, image, Integer.parseInt(args[3]));
+            case "copy" -> copy(rounds, image, Integer.parseInt(args[3]), 0);
+            case "copy-chunks" -> copy(rounds, image, Integer.parseInt(args[3]), Integer.parseInt(args[4]));
             default -> throw new IllegalArgumentException("no measurement " + args[0]);
         }
     }
@@ -174,8 +175,11 @@ public final class InProcess {
         }
     }
 
-    /** Wall and CPU seconds, of all threads, of copying all bytes to nowhere; 0 threads: as the copier chooses. */
-    private static void copy(int rounds, Path image, int threads) throws IOException {
+    /**
+     * Wall and CPU seconds, of all threads, of copying all bytes to nowhere; with 0 threads and chunks of 0 bytes, as the
+     * copier chooses.
+     */
+    private static void copy(int rounds, Path image, int threads, int chunkBytes) throws IOException {
         for (int round = -2; round < rounds; round++) {
             try (DiskImage disk = DiskImages.open(image)) {
                 long cpu = PROCESS.getProcessCpuTime();
@@ -183,6 +187,9 @@ public final class InProcess {
                 Copier copier = Copier.of(disk);
                 if (threads > 0) {
                     copier.threads(threads);
+                }
+                if (chunkBytes > 0) {
+                    copier.chunkSize(chunkBytes);
                 }
                 copier.to(new Nowhere());
                 print(round, (System.nanoTime() - wall) / 1e9, (PROCESS.getProcessCpuTime() - cpu) / 1e9);

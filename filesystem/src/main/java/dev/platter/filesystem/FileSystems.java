@@ -59,7 +59,12 @@ public final class FileSystems {
         if (volume.size() <= NOTHING_BYTES) {
             return new Recognition(List.of(), List.of(), List.of());
         }
-        Volume bytes = Volume.open(volume, limits);
+        try (Volume bytes = Volume.open(volume, limits)) {
+            return recognise(bytes);
+        }
+    }
+
+    private static Recognition recognise(Volume volume) throws IOException {
         List<FileSystem> found = new ArrayList<>();
         boolean intolerant = false;
         boolean tiny = volume.size() <= TINY_BYTES;
@@ -68,7 +73,7 @@ public final class FileSystems {
             if (volume.size() < probe.minimumSize() || (tiny && family == Probe.Family.RAID)) {
                 continue;
             }
-            FileSystem one = probe.probe(bytes);
+            FileSystem one = probe.probe(volume);
             if (one == null) {
                 continue;
             }
@@ -78,19 +83,19 @@ public final class FileSystems {
                 break;
             }
         }
-        return verdict(found, intolerant, bytes);
+        return verdict(found, intolerant, volume);
     }
 
-    private static Recognition verdict(List<FileSystem> found, boolean intolerant, Volume bytes) {
+    private static Recognition verdict(List<FileSystem> found, boolean intolerant, Volume volume) {
         if (found.size() < 2) {
-            return new Recognition(found, List.of(), bytes.warnings());
+            return new Recognition(found, List.of(), volume.warnings());
         }
         if (!intolerant) {
-            return new Recognition(found.subList(0, 1), List.of(), bytes.warnings());
+            return new Recognition(found.subList(0, 1), List.of(), volume.warnings());
         }
         List<Signature> ambiguous = found.stream()
                 .map(one -> new Signature(one.type(), one.signatureOffset()))
                 .toList();
-        return new Recognition(List.of(), ambiguous, bytes.warnings());
+        return new Recognition(List.of(), ambiguous, volume.warnings());
     }
 }

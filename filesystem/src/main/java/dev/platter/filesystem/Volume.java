@@ -2,8 +2,10 @@ package dev.platter.filesystem;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Bounds;
+import dev.platter.core.DirectBufferPool;
 import dev.platter.core.Limits;
 import dev.platter.core.Warning;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,13 +17,17 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The bytes of a volume as probes see them: its head is read once for all, ranges that are absent or cannot be read are
- * null, and what one recognition reads beyond the head is limited. Used by one thread.
+ * null, and what one recognition reads beyond the head is limited. Used by one thread. What was read is not there any more
+ * once this is closed.
  */
-final class Volume {
+final class Volume implements Closeable {
     /** Holds every superblock but those at the end of the volume: btrfs has the last one, 4 KiB at 64 KiB. */
     static final int HEAD_BYTES = 68 << 10;
 
     private static final int PAGE = 4096;
+
+    /** A disk has many volumes, and clearing room for each head costs as much as reading it. */
+    private static final DirectBufferPool HEADS = new DirectBufferPool(HEAD_BYTES);
 
     private final BlockDevice device;
     private final Limits limits;
@@ -33,15 +39,25 @@ final class Volume {
     private Volume(BlockDevice device, Limits limits) {
         this.device = device;
         this.limits = limits;
-        this.head = ByteBuffer.allocate((int) Math.min(HEAD_BYTES, device.size()));
+        this.head = HEADS.take().limit((int) Math.min(HEAD_BYTES, device.size()));
         this.budget = limits.metadataBytes();
     }
 
     /** Reads the head of a device; pages of it that cannot be read become warnings. */
     static Volume open(BlockDevice device, Limits limits) throws IOException {
         Volume volume = new Volume(device, limits);
-        volume.readHead();
-        return volume;
+        try {
+            volume.readHead();
+            return volume;
+        } catch (IOException | RuntimeException e) {
+            volume.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public void close() {
+        HEADS.give(head);
     }
 
     long size() {
@@ -83,7 +99,7 @@ final class Volume {
         if (!Bounds.inside(offset, length, device.size())) {
             return null;
         }
-        if (offset <= head.capacity() - length) {
+        if (offset <= head.limit() - length) {
             return headBytes((int) offset, length);
         }
         if (length > budget) {
@@ -127,8 +143,8 @@ final class Volume {
 
     /** The head in pieces: one bad sector hides only what lies on its page. */
     private void readHeadPages() throws IOException {
-        for (int at = 0; at < head.capacity(); at += PAGE) {
-            ByteBuffer page = head.slice(at, Math.min(PAGE, head.capacity() - at));
+        for (int at = 0; at < head.limit(); at += PAGE) {
+            ByteBuffer page = head.slice(at, Math.min(PAGE, head.limit() - at));
             if (!read(at, page)) {
                 unreadablePages.set(at / PAGE);
             }

@@ -142,6 +142,26 @@ class FileSystemsTest {
     }
 
     @Test
+    void headOfAVolumeIsReadIntoTheRoomOfTheOneBefore() throws Exception {
+        ByteBuffer zeros = ByteBuffer.allocate(MIB);
+        TestVolumes.recognise(zeros);
+
+        long allocated = CountingAllocation.of(() -> TestVolumes.recognise(zeros));
+
+        assertThat(allocated).isLessThan(Volume.HEAD_BYTES);
+    }
+
+    @Test
+    void nothingOfAVolumeShowsInTheNext() throws IOException {
+        TestVolumes.recognise(swapAndSquashfs(2 * MIB));
+
+        Recognition recognition = TestVolumes.recognise(ByteBuffer.allocate(8192));
+
+        assertThat(recognition.found()).isEmpty();
+        assertThat(recognition.warnings()).isEmpty();
+    }
+
+    @Test
     void allocationDataBeyondTheLimitIsNotRead() throws IOException {
         Corpus corpus = Corpus.assumeCorpus();
         Recognition recognition;

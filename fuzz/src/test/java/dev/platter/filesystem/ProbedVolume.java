@@ -50,7 +50,9 @@ final class ProbedVolume {
         recognition.found().forEach(found -> show(found.warnings()));
         if (place == Place.ZFS) {
             // which is not looked for in volumes this small
-            new ZfsProbe().probe(Volume.open(device, Limits.defaults()));
+            try (Volume probed = Volume.open(device, Limits.defaults())) {
+                new ZfsProbe().probe(probed);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DirectBufferPool;
 import dev.platter.core.LimitExceededException;
 import dev.platter.core.Warning;
 import java.io.IOException;
@@ -56,9 +57,9 @@ final class ClusterMapper {
     private final int sliceEntryMask;
     private final int sliceShift;
     private final int tableShift;
-    private final BufferPool buffers;
-    private final BufferPool walkBuffers;
-    private final BufferPool l1Buffers;
+    private final DirectBufferPool buffers;
+    private final DirectBufferPool walkBuffers;
+    private final DirectBufferPool l1Buffers;
     private final TableSlice[] slices;
     private final TableSlice[] l1Pages;
 
@@ -118,9 +119,9 @@ final class ClusterMapper {
         this.sliceEntryMask = (1 << sliceBits) - 1;
         this.sliceShift = sliceBits + clusterBits;
         this.decoder = new SliceDecoder(header, file, dataFile, sliceBits, edits != null, onWarning);
-        this.buffers = new BufferPool(sliceBytes);
-        this.walkBuffers = new BufferPool(Math.min(WALK_SLICE_BYTES, header.clusterSize()));
-        this.l1Buffers = new BufferPool(Long.BYTES << L1_PAGE_BITS);
+        this.buffers = new DirectBufferPool(sliceBytes);
+        this.walkBuffers = new DirectBufferPool(Math.min(WALK_SLICE_BYTES, header.clusterSize()));
+        this.l1Buffers = new DirectBufferPool(Long.BYTES << L1_PAGE_BITS);
         long slicesOfDisk = Math.max(1, l1Entries) << (header.l2Bits() - sliceBits);
         this.slices = new TableSlice[slots(slicesOfDisk, Math.max(1, cacheBytes / sliceBytes))];
         int pagesAllowed = cacheBytes / L1_FRACTION / (Long.BYTES << L1_PAGE_BITS);

@@ -1,5 +1,6 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.DirectBufferPool;
 import dev.platter.core.Extent;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -17,7 +18,7 @@ final class ClusterWriter {
     private final int clusterBits;
     private final int clusterSize;
     private final boolean ownDataFile;
-    private final BufferPool bounces;
+    private final DirectBufferPool bounces;
 
     ClusterWriter(
             Qcow2Header header,
@@ -34,7 +35,7 @@ final class ClusterWriter {
         this.clusterBits = header.clusterBits();
         this.clusterSize = header.clusterSize();
         this.ownDataFile = dataFile != file;
-        this.bounces = new BufferPool(Math.max(MIN_BOUNCE, clusterSize));
+        this.bounces = new DirectBufferPool(Math.max(MIN_BOUNCE, clusterSize));
         this.subclusters = new SubclusterWriter(header, dataFile, ownDataFile, mapper, reader, tables, this, bounces);
     }
 

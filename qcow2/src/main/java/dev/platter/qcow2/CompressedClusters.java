@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DirectBufferPool;
 import java.io.Closeable;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
@@ -22,8 +23,8 @@ final class CompressedClusters implements Closeable {
     private final int clusterSize;
     private final int compressionType;
     private final Cluster[] cache;
-    private final BufferPool inputs;
-    private final BufferPool outputs;
+    private final DirectBufferPool inputs;
+    private final DirectBufferPool outputs;
     private final ArrayBlockingQueue<Decompressor> decompressors = new ArrayBlockingQueue<>(KEPT_DECOMPRESSORS);
     private volatile boolean closed;
 
@@ -35,8 +36,8 @@ final class CompressedClusters implements Closeable {
         this.clusterSize = header.clusterSize();
         this.compressionType = header.compressionType();
         this.cache = new Cluster[Integer.highestOneBit(Math.max(1, Math.min(64, cacheBytes / clusterSize)))];
-        this.inputs = new BufferPool(2 * clusterSize);
-        this.outputs = new BufferPool(clusterSize);
+        this.inputs = new DirectBufferPool(2 * clusterSize);
+        this.outputs = new DirectBufferPool(clusterSize);
     }
 
     /** A decompressed cluster; it never changes. */

@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.BlockIOException;
+import dev.platter.core.DirectBufferPool;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.PreparingDevice;
 import java.io.Closeable;
@@ -30,7 +31,7 @@ final class CompressedWriter implements Closeable {
     private final boolean ownDataFile;
     private final ArrayBlockingQueue<Compressor> compressors = new ArrayBlockingQueue<>(KEPT_COMPRESSORS);
     private final ArrayBlockingQueue<ByteBuffer> outputs = new ArrayBlockingQueue<>(KEPT_OUTPUTS);
-    private final BufferPool inputs;
+    private final DirectBufferPool inputs;
     private volatile boolean closed;
 
     CompressedWriter(
@@ -49,7 +50,7 @@ final class CompressedWriter implements Closeable {
         this.clusterBits = header.clusterBits();
         this.clusterSize = header.clusterSize();
         this.ownDataFile = dataFile != file;
-        this.inputs = new BufferPool(clusterSize);
+        this.inputs = new DirectBufferPool(clusterSize);
     }
 
     /** Refuses images that cannot hold compressed clusters. */

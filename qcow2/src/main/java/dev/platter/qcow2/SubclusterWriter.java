@@ -1,5 +1,6 @@
 package dev.platter.qcow2;
 
+import dev.platter.core.DirectBufferPool;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
@@ -19,7 +20,7 @@ final class SubclusterWriter {
     private final ClusterReader reader;
     private final TableWriter tables;
     private final ClusterWriter clusters;
-    private final BufferPool bounces;
+    private final DirectBufferPool bounces;
     private final int clusterBits;
     private final int clusterSize;
 
@@ -31,7 +32,7 @@ final class SubclusterWriter {
             ClusterReader reader,
             TableWriter tables,
             ClusterWriter clusters,
-            BufferPool bounces) {
+            DirectBufferPool bounces) {
         this.header = header;
         this.dataFile = dataFile;
         this.ownDataFile = ownDataFile;

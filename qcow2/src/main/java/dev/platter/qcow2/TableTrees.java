@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DirectBufferPool;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.LimitExceededException;
 import java.io.IOException;
@@ -24,7 +25,7 @@ final class TableTrees {
     private final int clusterSize;
     private final int entryBytes;
     private final Run run = new Run();
-    private final BufferPool pieces;
+    private final DirectBufferPool pieces;
     private long walkable;
 
     /** Clusters next to each other, so that their refcounts are changed together. */
@@ -58,7 +59,7 @@ final class TableTrees {
         this.clusterBits = header.clusterBits();
         this.clusterSize = header.clusterSize();
         this.entryBytes = header.l2EntryBytes();
-        this.pieces = new BufferPool(Math.min(PIECE_BYTES, clusterSize));
+        this.pieces = new DirectBufferPool(Math.min(PIECE_BYTES, clusterSize));
     }
 
     /** Begins a change: from now on, so many tables may be read as a file of this size can have. */

@@ -1,6 +1,7 @@
 package dev.platter.qcow2;
 
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DirectBufferPool;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -42,7 +43,7 @@ final class TableWriter {
     private final int clusterBits;
     private final int clusterSize;
     private final boolean ownDataFile;
-    private final BufferPool pieces = new BufferPool(PIECE_BYTES);
+    private final DirectBufferPool pieces = new DirectBufferPool(PIECE_BYTES);
     private final Freed freed = new Freed();
 
     /** Something was written that entries in memory refer to. */

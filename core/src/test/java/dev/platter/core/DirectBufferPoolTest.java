@@ -1,4 +1,4 @@
-package dev.platter.qcow2;
+package dev.platter.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -11,11 +11,11 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 
-final class BufferPoolTest {
+final class DirectBufferPoolTest {
 
     @Test
     void bufferThatWasGivenBackIsTakenAgainAsNew() {
-        BufferPool pool = new BufferPool(512);
+        DirectBufferPool pool = new DirectBufferPool(512);
         ByteBuffer buffer = pool.take();
         buffer.position(7).limit(9);
 
@@ -30,7 +30,7 @@ final class BufferPoolTest {
 
     @Test
     void largeBuffersAreKeptOneAtATime() {
-        BufferPool pool = new BufferPool(4 << 20);
+        DirectBufferPool pool = new DirectBufferPool(4 << 20);
         ByteBuffer first = pool.take();
         ByteBuffer second = pool.take();
 
@@ -43,7 +43,7 @@ final class BufferPoolTest {
 
     @Test
     void manyThreadsTakeAndGiveBack() throws Exception {
-        BufferPool pool = new BufferPool(8);
+        DirectBufferPool pool = new DirectBufferPool(8);
         ExecutorService threads = Executors.newFixedThreadPool(8);
         try {
             List<Future<Boolean>> all = new ArrayList<>();
