@@ -45,6 +45,21 @@ final class WriteCommandsTest extends JudgedByQemu {
     }
 
     @Test
+    void zerosThatHideANewBackingFileTakeNoSpace() throws IOException {
+        Path base = TempImages.qemu(folder, "base.qcow2", "qcow2", 1 << 20);
+        Path top = TempImages.qemu(folder, "top.qcow2", "qcow2", 1 << 20);
+        qemuIo(base, "write -P 1 0 512k");
+        qemuIo(top, "write -P 2 0 64k");
+
+        Cli.run("rebase", "--allow-references", folder, "-b", "base.qcow2", "-F", "qcow2", top)
+                .assertExit(0);
+
+        assertClean(top);
+        ReferenceTools.runOk("qemu-io", "-r", "-c", "read -P 2 0 64k", "-c", "read -P 0 64k 960k", top.toString());
+        assertThat(counts(top).path("allocated-clusters").asLong()).isEqualTo(1);
+    }
+
+    @Test
     void overlayTakesTheSizeOfItsBackingFile() throws IOException {
         Cli.run("create", "-q", "-f", "qcow2", folder.resolve("base.qcow2"), "7M")
                 .assertExit(0);
