@@ -33,7 +33,7 @@ final class CompareCommand implements Command {
         Model.flag(spec, "show the progress", "-p");
         CacheModes.add(spec, "-T");
         ReadingOptions.add(spec);
-        Model.parameters(spec, "IMAGE IMAGE", "2..*", "the images");
+        Model.parameters(spec, "IMAGE IMAGE", "1..*", "the images");
         Map<String, String> codes = new LinkedHashMap<>();
         codes.put("0", "the bytes are the same");
         codes.put("1", "they differ");

@@ -65,7 +65,7 @@ final class ConvertCommand implements Command {
         Model.parameters(
                 spec,
                 "SOURCE... TARGET",
-                "2..*",
+                "1..*",
                 "the image, or IMAGE:DEVICE for a partition or volume in it as inspect shows it; several images are put"
                         + " one behind the other; and the new image");
         Map<String, String> codes = new LinkedHashMap<>();

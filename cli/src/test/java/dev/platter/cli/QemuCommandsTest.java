@@ -166,7 +166,7 @@ final class QemuCommandsTest extends JudgedByQemu {
 
         assertThat(folder.resolve("part")).hasBinaryContent(TestBytes.of(3 << 16, 5 << 16));
         assertThat(folder.resolve("odd")).hasBinaryContent(TestBytes.of(0, 2331));
-        Cli.run("dd", "if=" + raw).assertError(2, "OPERAND");
+        Cli.run("dd", "if=" + raw).assertError(2, "if=IMAGE and of=FILE are needed");
         Cli.run("dd", "if=" + raw, "off=b").assertError(2, "unrecognized operand off=b");
         Cli.run("dd", "if=" + raw, "of=" + raw).assertError(1, "exists already");
         Cli.run("dd", "bs=0", "if=" + raw, "of=x").assertError(2, "bs=0");

@@ -66,6 +66,7 @@ final class QemuRefusalsTest extends JudgedByQemu {
                 "bitmap --add NONE b",
                 "bitmap --add -f raw IMAGE b",
                 "convert -n --target-image-opts -O qcow2 IMAGE NEW",
+                "convert -O qcow2 IMAGE",
                 "rebase --allow-references FOLDER -b IMAGE -F qcow2 IMAGE",
                 "rebase --allow-references FOLDER -b ABOVE -F qcow2 IMAGE",
                 "amend -o compat=2 IMAGE",

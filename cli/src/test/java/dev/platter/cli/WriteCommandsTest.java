@@ -45,6 +45,22 @@ final class WriteCommandsTest extends JudgedByQemu {
     }
 
     @Test
+    void optionsMayStandBetweenTheFiles() throws IOException {
+        Path raw = TempImages.raw(folder, "a.raw", TestBytes.of(0, 1 << 20));
+        Path qcow2 = folder.resolve("a.qcow2");
+        Path part = folder.resolve("part.raw");
+
+        Cli.run("convert", raw, "-O", "qcow2", qcow2).assertExit(0);
+        Cli.run("compare", raw, "-F", "qcow2", qcow2).assertExit(0);
+        Cli.run("bitmap", qcow2, "--add", "b").assertExit(0);
+        Cli.run("dd", "if=" + qcow2, "-O", "raw", "of=" + part).assertExit(0);
+
+        assertThat(part).hasSameBinaryContentAs(raw);
+        Cli.run("convert", raw).assertError(2, "a source and a target are needed");
+        Cli.run("convert", "--object", "secret,id=s", "-O", "raw", qcow2, part).assertError(2, "--object");
+    }
+
+    @Test
     void zerosThatHideANewBackingFileTakeNoSpace() throws IOException {
         Path base = TempImages.qemu(folder, "base.qcow2", "qcow2", 1 << 20);
         Path top = TempImages.qemu(folder, "top.qcow2", "qcow2", 1 << 20);
