@@ -10,6 +10,7 @@ import dev.platter.core.Printable;
 import dev.platter.core.ReferencePolicy;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
+import dev.platter.core.ZeroMode;
 import dev.platter.inspect.ImageInspector;
 import dev.platter.qcow2.Qcow2;
 import dev.platter.qcow2.Qcow2Disk;
@@ -157,8 +158,14 @@ final class ConvertCommand implements Command {
         asked.put("backing_file", arguments.value("-B"));
         asked.put("backing_fmt", arguments.value("-F"));
         boolean overlay = asked.get("backing_file") != null;
-        if (!qcow2 && !asked.isEmpty()) {
-            throw new UsageException("a raw image has no backing file and no options; -O qcow2 can");
+        if (!qcow2 && overlay) {
+            throw new UsageException("a raw image has no backing file; -O qcow2 can");
+        }
+        if (!qcow2 && asked.get("size") != null) {
+            throw new UsageException("-o size: a raw image of a disk is as large as the disk");
+        }
+        if (!qcow2) {
+            asked.fillsRaw();
         }
         if (overlay && arguments.parameters().size() > 2) {
             throw new UsageException("a backing file makes no sense for several images one behind the other");
@@ -259,6 +266,9 @@ final class ConvertCommand implements Command {
         return bytes == 0 ? copier.sparse(false) : copier.zeroBlock((int) bytes);
     }
 
+            if (asked.fillsRaw()) {
+                storage.writeZeroes(0, size, ZeroMode.KEEP_ALLOCATION);
+            }
     private static void setThreads(Copier copier, Arguments arguments) {
         String text = arguments.value("-m");
         if (text == null) {

@@ -451,7 +451,7 @@ final class QemuCommandsTest extends JudgedByQemu {
         Cli ours = Cli.run("create", raw, "1000").assertExit(0);
 
         assertThat(raw).hasSize(1024);
-        assertThat(ours.out()).isEqualTo("Formatting '" + raw + "', fmt=raw size=1024\n");
+        assertThat(ours.out()).isEqualTo("Formatting '" + raw + "', fmt=raw size=1000\n");
     }
 
     @Test
