@@ -175,6 +175,7 @@ final class ConvertCommand implements Command {
         }
         requireCompressible(arguments, qcow2, asked);
         if (arguments.has("-n")) {
+            requireOther(target, arguments);
             boolean zeroed = arguments.has("--target-is-zero");
             OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io)).toBuilder()
                     .flushes(CacheModes.isDurable(arguments, "-t", true))
@@ -203,6 +204,23 @@ final class ConvertCommand implements Command {
         }
     }
 
+    /** What is read must not change meanwhile. */
+    private static void requireOther(String target, Arguments arguments) throws IOException {
+        if (NbdAddress.is(target) || !Files.exists(Arguments.path(target))) {
+            return;
+        }
+        List<String> parameters = arguments.parameters();
+        for (String source : parameters.subList(0, parameters.size() - 1)) {
+            int colon = deviceColon(source);
+            String file = colon > 0 ? source.substring(0, colon) : source;
+            if (!NbdAddress.is(file)
+                    && Files.exists(Arguments.path(file))
+                    && Files.isSameFile(Arguments.path(file), Arguments.path(target))) {
+                throw new UsageException("-n: " + target + " is source and target");
+            }
+        }
+    }
+
     private static void requireCompressible(Arguments arguments, boolean qcow2, CreateArguments asked) {
         if (!arguments.has("-c")) {
             return;
@@ -227,7 +245,9 @@ final class ConvertCommand implements Command {
             }
             return;
         }
-        if (!qcow2 || !(from instanceof DiskImage image)) {
+        if (!qcow2
+                || !(from instanceof DiskImage image)
+                || image.info().format().equals("raw")) {
             throw new UsageException("--bitmaps copies those of an image to a qcow2 image");
         }
         for (BitmapInfo bitmap : image.bitmaps()) {
@@ -246,6 +266,9 @@ final class ConvertCommand implements Command {
         }
         try (Storage storage = Storages.open(file, true)) {
             storage.setSize(size);
+            if (asked.fillsRaw()) {
+                storage.writeZeroes(0, size, ZeroMode.KEEP_ALLOCATION);
+            }
         }
     }
 
@@ -266,9 +289,6 @@ final class ConvertCommand implements Command {
         return bytes == 0 ? copier.sparse(false) : copier.zeroBlock((int) bytes);
     }
 
-            if (asked.fillsRaw()) {
-                storage.writeZeroes(0, size, ZeroMode.KEEP_ALLOCATION);
-            }
     private static void setThreads(Copier copier, Arguments arguments) {
         String text = arguments.value("-m");
         if (text == null) {

@@ -66,6 +66,8 @@ final class QemuRefusalsTest extends JudgedByQemu {
                 "bitmap --add NONE b",
                 "bitmap --add -f raw IMAGE b",
                 "convert -n --target-image-opts -O qcow2 IMAGE NEW",
+                "convert -n -O qcow2 IMAGE IMAGE",
+                "convert -n -O qcow2 NONE IMAGE",
                 "convert -O qcow2 IMAGE",
                 "convert -O qcow2 -o encryption=on IMAGE NEW",
                 "create -f qcow2 -o size=3M NEW 5M",

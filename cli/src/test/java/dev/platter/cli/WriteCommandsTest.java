@@ -123,6 +123,16 @@ final class WriteCommandsTest extends JudgedByQemu {
     }
 
     @Test
+    void bitmapsOfARawImageAreRefused() throws IOException {
+        Path raw = TempImages.raw(folder, "a.raw", TestBytes.of(0, 512));
+
+        Cli.run("convert", "--bitmaps", "-O", "qcow2", raw, folder.resolve("a.qcow2"))
+                .assertError(2, "--bitmaps");
+
+        assertThat(names()).containsExactly("a.raw");
+    }
+
+    @Test
     void overlayTakesTheSizeOfItsBackingFile() throws IOException {
         Cli.run("create", "-q", "-f", "qcow2", folder.resolve("base.qcow2"), "7M")
                 .assertExit(0);
