@@ -478,6 +478,17 @@ final class QemuCommandsTest extends JudgedByQemu {
     }
 
     @Test
+    void mapTakesTheLettersOfQemu() throws IOException {
+        Path image = TempImages.qemu(folder, "a.qcow2", "qcow2", 4 * MIB);
+        String[] words = {"map", "-s", "1M", "-l", "64k", "--output=json", image.toString()};
+
+        JsonNode ours = Cli.run((Object[]) words).assertExit(0).json();
+
+        ours.forEach(line -> ((ObjectNode) line).remove(List.of("compressed", "unreadable")));
+        assertThat(ours).isEqualTo(qemu(words).assertSuccess().json());
+    }
+
+    @Test
     void mapOfNothingIsEmpty() throws IOException {
         Path image = TempImages.qemu(folder, "a.qcow2", "qcow2", MIB);
 
