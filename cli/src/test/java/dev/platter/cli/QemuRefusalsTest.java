@@ -66,6 +66,8 @@ final class QemuRefusalsTest extends JudgedByQemu {
                 "bitmap --add NONE b",
                 "bitmap --add -f raw IMAGE b",
                 "convert -n --target-image-opts -O qcow2 IMAGE NEW",
+                "resize --shrink IMAGE 0",
+                "resize --shrink IMAGE -1M",
                 "convert -n -O qcow2 IMAGE IMAGE",
                 "convert -n -O qcow2 NONE IMAGE",
                 "convert -O qcow2 IMAGE",
