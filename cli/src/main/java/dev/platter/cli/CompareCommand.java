@@ -61,6 +61,11 @@ final class CompareCommand implements Command {
             return arguments.has("-s")
                     ? compareStrictly(first, second, arguments, io)
                     : compare(first, second, arguments, io);
+        } catch (OutputException e) {
+            if (!e.isClosedPipe()) {
+                io.message("standard output: " + Failures.text(e.failure()));
+            }
+            return ExitCode.USAGE;
         } catch (IOException e) {
             // 1 says that the disks differ
             io.message(Failures.text(e));
