@@ -37,7 +37,7 @@ final class BitmapCommand implements Command {
                 "-g",
                 "--granularity");
         ReadingOptions.add(spec);
-        Model.parameters(spec, "IMAGE BITMAP", "2..*", "the image and the name of the bitmap");
+        Model.parameters(spec, "IMAGE BITMAP", "1..*", "the image and the name of the bitmap");
         Map<String, String> codes = new LinkedHashMap<>();
         codes.put("0", "done, in the order asked for");
         codes.put("1", "error; what came before it on the command line is done");

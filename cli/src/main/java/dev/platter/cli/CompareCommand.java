@@ -33,7 +33,7 @@ final class CompareCommand implements Command {
         Model.flag(spec, "show the progress", "-p");
         CacheModes.add(spec, "-T");
         ReadingOptions.add(spec);
-        Model.parameters(spec, "IMAGE IMAGE", "2..*", "the images");
+        Model.parameters(spec, "IMAGE IMAGE", "1..*", "the images");
         Map<String, String> codes = new LinkedHashMap<>();
         codes.put("0", "the bytes are the same");
         codes.put("1", "they differ");
@@ -61,6 +61,11 @@ final class CompareCommand implements Command {
             return arguments.has("-s")
                     ? compareStrictly(first, second, arguments, io)
                     : compare(first, second, arguments, io);
+        } catch (OutputException e) {
+            if (!e.isClosedPipe()) {
+                io.message("standard output: " + Failures.text(e.failure()));
+            }
+            return ExitCode.USAGE;
         } catch (IOException e) {
             // 1 says that the disks differ
             io.message(Failures.text(e));

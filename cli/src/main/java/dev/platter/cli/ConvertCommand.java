@@ -10,6 +10,7 @@ import dev.platter.core.Printable;
 import dev.platter.core.ReferencePolicy;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
+import dev.platter.core.ZeroMode;
 import dev.platter.inspect.ImageInspector;
 import dev.platter.qcow2.Qcow2;
 import dev.platter.qcow2.Qcow2Disk;
@@ -65,7 +66,7 @@ final class ConvertCommand implements Command {
         Model.parameters(
                 spec,
                 "SOURCE... TARGET",
-                "2..*",
+                "1..*",
                 "the image, or IMAGE:DEVICE for a partition or volume in it as inspect shows it; several images are put"
                         + " one behind the other; and the new image");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -157,8 +158,14 @@ final class ConvertCommand implements Command {
         asked.put("backing_file", arguments.value("-B"));
         asked.put("backing_fmt", arguments.value("-F"));
         boolean overlay = asked.get("backing_file") != null;
-        if (!qcow2 && !asked.isEmpty()) {
-            throw new UsageException("a raw image has no backing file and no options; -O qcow2 can");
+        if (!qcow2 && overlay) {
+            throw new UsageException("a raw image has no backing file; -O qcow2 can");
+        }
+        if (!qcow2 && asked.get("size") != null) {
+            throw new UsageException("-o size: a raw image of a disk is as large as the disk");
+        }
+        if (!qcow2) {
+            asked.fillsRaw();
         }
         if (overlay && arguments.parameters().size() > 2) {
             throw new UsageException("a backing file makes no sense for several images one behind the other");
@@ -168,6 +175,7 @@ final class ConvertCommand implements Command {
         }
         requireCompressible(arguments, qcow2, asked);
         if (arguments.has("-n")) {
+            requireOther(target, arguments);
             boolean zeroed = arguments.has("--target-is-zero");
             OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io)).toBuilder()
                     .flushes(CacheModes.isDurable(arguments, "-t", true))
@@ -196,6 +204,23 @@ final class ConvertCommand implements Command {
         }
     }
 
+    /** What is read must not change meanwhile. */
+    private static void requireOther(String target, Arguments arguments) throws IOException {
+        if (NbdAddress.is(target) || !Files.exists(Arguments.path(target))) {
+            return;
+        }
+        List<String> parameters = arguments.parameters();
+        for (String source : parameters.subList(0, parameters.size() - 1)) {
+            int colon = deviceColon(source);
+            String file = colon > 0 ? source.substring(0, colon) : source;
+            if (!NbdAddress.is(file)
+                    && Files.exists(Arguments.path(file))
+                    && Files.isSameFile(Arguments.path(file), Arguments.path(target))) {
+                throw new UsageException("-n: " + target + " is source and target");
+            }
+        }
+    }
+
     private static void requireCompressible(Arguments arguments, boolean qcow2, CreateArguments asked) {
         if (!arguments.has("-c")) {
             return;
@@ -220,7 +245,9 @@ final class ConvertCommand implements Command {
             }
             return;
         }
-        if (!qcow2 || !(from instanceof DiskImage image)) {
+        if (!qcow2
+                || !(from instanceof DiskImage image)
+                || image.info().format().equals("raw")) {
             throw new UsageException("--bitmaps copies those of an image to a qcow2 image");
         }
         for (BitmapInfo bitmap : image.bitmaps()) {
@@ -239,6 +266,9 @@ final class ConvertCommand implements Command {
         }
         try (Storage storage = Storages.open(file, true)) {
             storage.setSize(size);
+            if (asked.fillsRaw()) {
+                storage.writeZeroes(0, size, ZeroMode.KEEP_ALLOCATION);
+            }
         }
     }
 

@@ -3,10 +3,12 @@ package dev.platter.cli;
 import dev.platter.qcow2.AmendOptions;
 import dev.platter.qcow2.CreateOptions;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** What {@code -o} says of a new image, in the words of {@code qemu-img create -o}. */
@@ -34,11 +36,19 @@ final class CreateArguments {
                 int equals = option.indexOf('=');
                 String name = equals < 0 ? option : option.substring(0, equals);
                 if (!KNOWN.contains(name)) {
-                    throw new UsageException("-o " + name + " is unknown; known are " + String.join(", ", KNOWN));
+                    throw new UsageException(refusal(name));
                 }
                 options.put(name, equals < 0 ? "on" : option.substring(equals + 1));
             }
         }
+    }
+
+    private static String refusal(String name) {
+        if (name.startsWith("encrypt")) {
+            return "-o " + name + ": encrypted images can be neither made nor read yet";
+        }
+        String known = "; known are " + String.join(", ", KNOWN);
+        return name.equals("help") || name.equals("?") ? "-o " + name + known : "-o " + name + " is unknown" + known;
     }
 
     private static List<String> split(String text) {
@@ -97,13 +107,35 @@ final class CreateArguments {
     }
 
     /**
+     * Returns whether a raw image is to have a place for all of its bytes.
+     *
+     * @throws UsageException if there is an option that raw images do not have
+     */
+    boolean fillsRaw() {
+        for (String name : options.keySet()) {
+            if (!name.equals("size") && !name.equals("preallocation")) {
+                throw new UsageException(
+                        "-o " + name + ": a raw image has size and preallocation only; qcow2 has more");
+            }
+        }
+        String value = options.getOrDefault("preallocation", "off");
+        return switch (value) {
+            case "off" -> false;
+            case "falloc", "full" -> true;
+            default ->
+                throw new UsageException(
+                        "-o preallocation=" + value + ": a raw image can be preallocated off, falloc or full");
+        };
+    }
+
+    /**
      * Returns what is asked for.
      *
      * @param size bytes of the disk
      */
     CreateOptions toOptions(long size) {
-        CreateOptions.Builder builder = CreateOptions.builder(size);
         try {
+            CreateOptions.Builder builder = CreateOptions.builder(size);
             options.forEach((name, value) -> set(builder, name, value));
             String backing = get("backing_file");
             if (backing != null) {
@@ -152,6 +184,14 @@ final class CreateArguments {
     }
 
     private static void set(CreateOptions.Builder builder, String name, String value) {
+        try {
+            setChecked(builder, name, value);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("-o " + name + "=" + value + ": " + e.getMessage());
+        }
+    }
+
+    private static void setChecked(CreateOptions.Builder builder, String name, String value) {
         switch (name) {
             case "compat" -> builder.version(version(value));
             case "cluster_size" -> builder.clusterSize(number(name, value));
@@ -196,6 +236,9 @@ final class CreateArguments {
                 return candidate;
             }
         }
-        throw new UsageException("-o " + name + "=" + value + " is unknown");
+        throw new UsageException("-o " + name + "=" + value + " is unknown; known are "
+                + Arrays.stream(type.getEnumConstants())
+                        .map(candidate -> candidate.name().toLowerCase(Locale.ROOT))
+                        .collect(Collectors.joining(", ")));
     }
 }

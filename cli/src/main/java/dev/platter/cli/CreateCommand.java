@@ -5,6 +5,7 @@ import dev.platter.core.DiskImages;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.Storage;
 import dev.platter.core.Storages;
+import dev.platter.core.ZeroMode;
 import dev.platter.qcow2.CreateOptions;
 import dev.platter.qcow2.Qcow2;
 import java.io.IOException;
@@ -57,23 +58,29 @@ final class CreateCommand implements Command {
         asked.put("backing_file", arguments.value("-b"));
         asked.put("backing_fmt", arguments.value("-F"));
         if (parameters.size() == 2) {
+            if (asked.get("size") != null) {
+                throw new UsageException("the size is stated twice, as -o size and as SIZE");
+            }
             asked.put("size", parameters.get(1));
         }
         boolean force = arguments.has("--force");
         if (!qcow2) {
             long size = createRaw(file, asked, force);
             if (!arguments.has("--quiet")) {
-                io.print("Formatting '" + file + "', fmt=raw size=" + size + "\n");
+                String stated = asked.get("preallocation");
+                io.print("Formatting '" + file + "', fmt=raw size=" + size
+                        + (stated == null ? "" : " preallocation=" + stated) + "\n");
             }
             return ExitCode.WHOLE;
         }
-        CreateOptions options = asked.toOptions(size(file, asked, arguments.has("-u")));
+        long size = size(file, asked, arguments.has("-u"));
+        CreateOptions options = asked.toOptions(size);
         try (PartFile part = PartFile.create(file, force)) {
             Qcow2.create(part.path(), options.toBuilder().overwrite(true).build());
             part.commit();
         }
         if (!arguments.has("--quiet")) {
-            io.print("Formatting '" + file + "', " + describe(options) + "\n");
+            io.print("Formatting '" + file + "', " + describe(options, asked, size) + "\n");
         }
         return ExitCode.WHOLE;
     }
@@ -82,6 +89,7 @@ final class CreateCommand implements Command {
         if (asked.get("backing_file") != null) {
             throw new UsageException("a raw image has no backing file; -f qcow2 can");
         }
+        boolean filled = asked.fillsRaw();
         String size = asked.get("size");
         if (size == null) {
             throw new UsageException("how large? platter create " + file + " 10G");
@@ -94,11 +102,14 @@ final class CreateCommand implements Command {
         try (PartFile part = PartFile.create(file, force)) {
             try (Storage storage = Storages.open(part.path(), true)) {
                 storage.setSize(sectors);
+                if (filled) {
+                    storage.writeZeroes(0, sectors, ZeroMode.KEEP_ALLOCATION);
+                }
                 storage.flush();
             }
             part.commit();
         }
-        return sectors;
+        return bytes;
     }
 
     /** The size that is stated, or that of the backing file, which has to be there. */
@@ -118,24 +129,33 @@ final class CreateCommand implements Command {
         }
     }
 
-    private static String describe(CreateOptions options) {
+    /** Says what is made as qemu-img does: the size that was asked for, and some options only if they were stated. */
+    private static String describe(CreateOptions options, CreateArguments asked, long size) {
         StringBuilder text = new StringBuilder("fmt=qcow2 cluster_size=").append(options.clusterSize());
         text.append(" extended_l2=").append(options.extendedL2() ? "on" : "off");
-        if (options.preallocation() != CreateOptions.Preallocation.OFF) {
-            text.append(" preallocation=").append(options.preallocation().name().toLowerCase(Locale.ROOT));
-        }
+        appendStated(text, asked, "preallocation");
         text.append(" compression_type=")
                 .append(options.compressionType().name().toLowerCase(Locale.ROOT));
-        text.append(" size=").append(options.size());
+        text.append(" size=").append(size);
+        appendStated(text, asked, "compat");
         if (options.backingFile() != null) {
             text.append(" backing_file=").append(options.backingFile());
             text.append(" backing_fmt=").append(options.backingFormat());
         }
         if (options.dataFile() != null) {
             text.append(" data_file=").append(options.dataFile());
+        }
+        if (asked.get("data_file_raw") != null) {
             text.append(" data_file_raw=").append(options.dataFileRaw() ? "on" : "off");
         }
         text.append(" lazy_refcounts=").append(options.lazyRefcounts() ? "on" : "off");
         return text.append(" refcount_bits=").append(options.refcountBits()).toString();
+    }
+
+    private static void appendStated(StringBuilder text, CreateArguments asked, String name) {
+        String value = asked.get(name);
+        if (value != null) {
+            text.append(' ').append(name).append('=').append(value);
+        }
     }
 }

@@ -28,7 +28,7 @@ final class DdCommand implements Command {
         Model.parameters(
                 spec,
                 "OPERAND",
-                "2..*",
+                "1..*",
                 "if=IMAGE of=FILE, and bs=BYTES (512), count=BLOCKS (all that follow), skip=BLOCKS (0)");
         Map<String, String> codes = new LinkedHashMap<>();
         codes.put("0", "the new image is whole and durable");

@@ -15,6 +15,10 @@ final class Failures {
 
     /** Returns the line for what the system or an image did. */
     static String text(IOException e) {
+        return PartFile.withFinalNames(ownText(e));
+    }
+
+    private static String ownText(IOException e) {
         if (e instanceof FileSystemException failure) {
             return failure.getFile() + ": " + reason(failure);
         }

@@ -16,8 +16,8 @@ final class MapCommand implements Command {
     public void describe(CommandSpec spec) {
         Model.output(spec);
         Model.value(spec, "NAME", "the dirty ranges of a persistent bitmap instead", "--bitmap");
-        Model.value(spec, "OFFSET", "begin there", "--start-offset");
-        Model.value(spec, "LENGTH", "end after so many bytes", "--max-length");
+        Model.value(spec, "OFFSET", "begin there", "-s", "--start-offset");
+        Model.value(spec, "LENGTH", "end after so many bytes", "-l", "--max-length");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "1", "the image");
         Map<String, String> codes = new LinkedHashMap<>();

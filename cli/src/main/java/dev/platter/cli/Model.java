@@ -63,7 +63,10 @@ final class Model {
         choice(spec, "FMT", "human (the default) or json", List.of("human", "json"), "--output");
     }
 
-    /** @param arity how many there must be: {@code "1"}, {@code "0..1"} or {@code "1..*"} */
+    /**
+     * @param arity how many there must be: {@code "1"}, {@code "0..1"} or {@code "1..*"}; two or more would have to stand
+     *     side by side, and qemu-img's users put options between them, so that a command counts for itself
+     */
     static void parameters(CommandSpec spec, String label, String arity, String description) {
         spec.addPositional(PositionalParamSpec.builder()
                 .index(arity.endsWith("*") ? "0..*" : "0")

@@ -22,7 +22,7 @@ final class MountCommand implements Command {
         Model.parameters(
                 spec,
                 "IMAGE... DIR",
-                "2..*",
+                "1..*",
                 "the image, a file or nbd://HOST/EXPORT, behind a colon the device in it, guest.qcow2:/dev/sda1, unless"
                         + " there is one file system only; then the folder");
         Map<String, String> codes = new LinkedHashMap<>();

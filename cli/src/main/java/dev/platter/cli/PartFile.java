@@ -7,8 +7,10 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PartFile implements Closeable {
     private static final int MOST_NAMES = 100;
+    private static final String MARK = ".part-";
 
     private final Path target;
     private final Path path;
@@ -58,10 +61,15 @@ final class PartFile implements Closeable {
         if (name == null) {
             throw new FileSystemException(target.toString(), null, "is no file name");
         }
-        String base = name + ".part-" + ProcessHandle.current().pid();
+        String base = name + MARK + ProcessHandle.current().pid();
         for (int i = 0; ; i++) {
             try {
                 return Files.createFile(target.resolveSibling(i == 0 ? base : base + "-" + i));
+            } catch (NoSuchFileException e) {
+                NoSuchFileException missing =
+                        new NoSuchFileException(target.toString(), null, "there is no such folder");
+                missing.initCause(e);
+                throw missing;
             } catch (FileAlreadyExistsException e) {
                 // left behind by a process that was killed and had our number
                 if (i == MOST_NAMES) {
@@ -78,6 +86,12 @@ final class PartFile implements Closeable {
             e.initCause(cause);
         }
         return e;
+    }
+
+    /** Returns a message with the names of files that are being made as they are to be: the others are nobody's business. */
+    static String withFinalNames(String message) {
+        String mark = Pattern.quote(MARK + ProcessHandle.current().pid());
+        return message.replaceAll(mark + "(-[0-9]+)?(?![0-9])", "");
     }
 
     /** Returns the file to write to. */

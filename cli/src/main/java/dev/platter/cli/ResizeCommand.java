@@ -96,6 +96,9 @@ final class ResizeCommand implements Command {
         if (size < 0 || size > Long.MAX_VALUE - 511) {
             throw new UsageException("SIZE: " + text + " would make " + size + " bytes of " + now);
         }
+        if (size == 0) {
+            throw new UsageException("SIZE: " + text + " would leave nothing of the disk");
+        }
         return (size + 511) & -512L;
     }
 

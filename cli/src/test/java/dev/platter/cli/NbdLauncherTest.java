@@ -119,6 +119,8 @@ final class NbdLauncherTest {
                 "--connect=/dev/no-nbd0",
                 "-rc /dev/no-nbd0",
                 "--connect /dev/no-nbd0",
+                "--conn=/dev/no-nbd0",
+                "--verb --co /dev/no-nbd0",
                 "-vc /dev/no-nbd0",
                 "-v --connect=/dev/no-nbd0",
             })

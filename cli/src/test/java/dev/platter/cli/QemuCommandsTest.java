@@ -166,7 +166,7 @@ final class QemuCommandsTest extends JudgedByQemu {
 
         assertThat(folder.resolve("part")).hasBinaryContent(TestBytes.of(3 << 16, 5 << 16));
         assertThat(folder.resolve("odd")).hasBinaryContent(TestBytes.of(0, 2331));
-        Cli.run("dd", "if=" + raw).assertError(2, "OPERAND");
+        Cli.run("dd", "if=" + raw).assertError(2, "if=IMAGE and of=FILE are needed");
         Cli.run("dd", "if=" + raw, "off=b").assertError(2, "unrecognized operand off=b");
         Cli.run("dd", "if=" + raw, "of=" + raw).assertError(1, "exists already");
         Cli.run("dd", "bs=0", "if=" + raw, "of=x").assertError(2, "bs=0");
@@ -451,7 +451,7 @@ final class QemuCommandsTest extends JudgedByQemu {
         Cli ours = Cli.run("create", raw, "1000").assertExit(0);
 
         assertThat(raw).hasSize(1024);
-        assertThat(ours.out()).isEqualTo("Formatting '" + raw + "', fmt=raw size=1024\n");
+        assertThat(ours.out()).isEqualTo("Formatting '" + raw + "', fmt=raw size=1000\n");
     }
 
     @Test
@@ -470,6 +470,17 @@ final class QemuCommandsTest extends JudgedByQemu {
         String[] words = {
             "map", "-U", "--output=json", "--start-offset=" + start, "--max-length=" + length, image.toString()
         };
+
+        JsonNode ours = Cli.run((Object[]) words).assertExit(0).json();
+
+        ours.forEach(line -> ((ObjectNode) line).remove(List.of("compressed", "unreadable")));
+        assertThat(ours).isEqualTo(qemu(words).assertSuccess().json());
+    }
+
+    @Test
+    void mapTakesTheLettersOfQemu() throws IOException {
+        Path image = TempImages.qemu(folder, "a.qcow2", "qcow2", 4 * MIB);
+        String[] words = {"map", "-s", "1M", "-l", "64k", "--output=json", image.toString()};
 
         JsonNode ours = Cli.run((Object[]) words).assertExit(0).json();
 

@@ -155,6 +155,14 @@ final class UsageTest {
     }
 
     @Test
+    void fullDiskUnderTheOutputIsNoDifferenceOfDisks() {
+        Path disk = emptyDisk();
+
+        Cli.run(failing("No space left on device"), "compare", disk, disk)
+                .assertError(2, "standard output: No space left on device");
+    }
+
+    @Test
     void closedPipeEndsQuietly() {
         Cli run = Cli.run(failing("Broken pipe"), "map", emptyDisk()).assertExit(1);
 

@@ -2,6 +2,7 @@ package dev.platter.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.TempImages;
 import dev.platter.testkit.TestBytes;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** create, convert, resize, snapshot and check -r, with qemu-img as judge. */
@@ -42,6 +44,92 @@ final class WriteCommandsTest extends JudgedByQemu {
         // where preallocated clusters lie is ours to choose
         String how = options.contains("preallocation") ? "-q" : "-s";
         ReferenceTools.runOk("qemu-img", "compare", how, ours.toString(), theirs.toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "qcow2, 'compat=0.10'",
+        "qcow2, 'compat=v3,lazy_refcounts=on'",
+        "qcow2, 'preallocation=off'",
+        "qcow2, 'data_file=d.raw'",
+        "qcow2, 'data_file=e.raw,data_file_raw=off,compat=1.1,refcount_bits=8,extended_l2=on'",
+        "raw, 'preallocation=off'",
+        "raw, 'preallocation=full'"
+    })
+    void whatIsMadeIsSaidAsQemuSaysIt(String format, String options) throws IOException {
+        Path file = folder.resolve("a.img");
+        String theirs = ReferenceTools.runOk(
+                        "qemu-img", "create", "-f", format, "-o", options, file.toString(), "1000001")
+                .stdout();
+        for (String made : names()) {
+            Files.delete(folder.resolve(made));
+        }
+
+        Cli ours =
+                Cli.run("create", "-f", format, "-o", options, file, "1000001").assertExit(0);
+
+        assertThat(ours.out()).isEqualTo(theirs);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"falloc", "full"})
+    void rawImageHasAPlaceForAllItsBytesIfToldSo(String preallocation) throws IOException {
+        Path made = folder.resolve("made.raw");
+        Path converted = folder.resolve("converted.raw");
+        Path source = TempImages.qemu(folder, "a.qcow2", "qcow2", 1 << 20);
+
+        Cli.run("create", "-f", "raw", "-o", "preallocation=" + preallocation, made, "1M")
+                .assertExit(0);
+        Cli.run("convert", "-O", "raw", "-o", "preallocation=" + preallocation, source, converted)
+                .assertExit(0);
+
+        for (Path file : List.of(made, converted)) {
+            JsonNode info = ReferenceTools.runOk("qemu-img", "info", "-f", "raw", "--output=json", file.toString())
+                    .json();
+            assertThat(info.path("actual-size").asLong()).isGreaterThanOrEqualTo(1 << 20);
+            assertThat(file).hasBinaryContent(new byte[1 << 20]);
+        }
+    }
+
+    @Test
+    void optionsMayStandBetweenTheFiles() throws IOException {
+        Path raw = TempImages.raw(folder, "a.raw", TestBytes.of(0, 1 << 20));
+        Path qcow2 = folder.resolve("a.qcow2");
+        Path part = folder.resolve("part.raw");
+
+        Cli.run("convert", raw, "-O", "qcow2", qcow2).assertExit(0);
+        Cli.run("compare", raw, "-F", "qcow2", qcow2).assertExit(0);
+        Cli.run("bitmap", qcow2, "--add", "b").assertExit(0);
+        Cli.run("dd", "if=" + qcow2, "-O", "raw", "of=" + part).assertExit(0);
+
+        assertThat(part).hasSameBinaryContentAs(raw);
+        Cli.run("convert", raw).assertError(2, "a source and a target are needed");
+        Cli.run("convert", "--object", "secret,id=s", "-O", "raw", qcow2, part).assertError(2, "--object");
+    }
+
+    @Test
+    void zerosThatHideANewBackingFileTakeNoSpace() throws IOException {
+        Path base = TempImages.qemu(folder, "base.qcow2", "qcow2", 1 << 20);
+        Path top = TempImages.qemu(folder, "top.qcow2", "qcow2", 1 << 20);
+        qemuIo(base, "write -P 1 0 512k");
+        qemuIo(top, "write -P 2 0 64k");
+
+        Cli.run("rebase", "--allow-references", folder, "-b", "base.qcow2", "-F", "qcow2", top)
+                .assertExit(0);
+
+        assertClean(top);
+        ReferenceTools.runOk("qemu-io", "-r", "-c", "read -P 2 0 64k", "-c", "read -P 0 64k 960k", top.toString());
+        assertThat(counts(top).path("allocated-clusters").asLong()).isEqualTo(1);
+    }
+
+    @Test
+    void bitmapsOfARawImageAreRefused() throws IOException {
+        Path raw = TempImages.raw(folder, "a.raw", TestBytes.of(0, 512));
+
+        Cli.run("convert", "--bitmaps", "-O", "qcow2", raw, folder.resolve("a.qcow2"))
+                .assertError(2, "--bitmaps");
+
+        assertThat(names()).containsExactly("a.raw");
     }
 
     @Test

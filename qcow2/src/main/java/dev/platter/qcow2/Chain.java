@@ -4,11 +4,14 @@ import dev.platter.core.BlockDevice;
 import dev.platter.core.Copier;
 import dev.platter.core.DirectBuffers;
 import dev.platter.core.DiskImage;
+import dev.platter.core.DiskImageException;
 import dev.platter.core.Durability;
 import dev.platter.core.Extent;
 import dev.platter.core.ZeroMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.CancellationException;
 
 /** Moves contents between the images of a backing chain. */
@@ -64,6 +67,7 @@ final class Chain {
         int chunk = Math.max(CHUNK, clusterSize);
         ByteBuffer before = DirectBuffers.allocate(chunk);
         ByteBuffer after = DirectBuffers.allocate(chunk);
+        ByteBuffer zeros = ByteBuffer.allocate(clusterSize);
         for (long at = 0; at < overlay.size(); at += chunk) {
             int length = (int) Math.min(chunk, overlay.size() - at);
             report(progress, at, overlay.size(), overlay);
@@ -74,14 +78,33 @@ final class Chain {
             read(newBelow, at, after.clear().limit(length));
             for (int from = 0; from < length; from += clusterSize) {
                 int run = Math.min(clusterSize, length - from);
-                if (!isWhole(overlay, at + from, run)
-                        && before.slice(from, run).mismatch(after.slice(from, run)) >= 0) {
+                if (isWhole(overlay, at + from, run) || before.slice(from, run).mismatch(after.slice(from, run)) < 0) {
+                    continue;
+                }
+                if (before.slice(from, run).mismatch(zeros.slice(0, run)) < 0) {
+                    overlay.writeZeroes(at + from, run, ZeroMode.MAY_UNMAP, Durability.NONE);
+                } else {
                     overlay.write(at + from, before.slice(from, run), Durability.NONE);
                 }
             }
         }
         overlay.flush();
         report(progress, overlay.size(), overlay.size(), overlay);
+    }
+
+    /**
+     * Refuses a chain that would come back to an image: nobody could open it.
+     *
+     * @param below what is to be below the image
+     */
+    static void requireWithout(Path image, DiskImage below) throws IOException {
+        for (DiskImage member = below; member != null; member = member.backing()) {
+            Path path = Path.of(member.info().filename());
+            if (Files.exists(path) && Files.isSameFile(path, image)) {
+                throw new DiskImageException(
+                        image + ": cannot have itself below it: " + below.description() + " leads back to it");
+            }
+        }
     }
 
     /** Returns whether nothing in a range comes from below. */

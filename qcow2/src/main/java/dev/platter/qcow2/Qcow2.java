@@ -356,6 +356,8 @@ public final class Qcow2 {
      * @param name the new backing file, as it is stored: relative names are relative to the folder of the image; null for
      *     none
      * @param format its format, {@code raw} or {@code qcow2}; null if there is none
+     * @throws dev.platter.core.DiskImageException if the new one is the image itself or has it below it, or if an image
+     *     is damaged
      */
     public static void rebase(Path file, OpenOptions options, @Nullable String name, @Nullable String format)
             throws IOException {
@@ -381,6 +383,7 @@ public final class Qcow2 {
                 OpenOptions reading =
                         options.toBuilder().format(format).writable(false).build();
                 try (DiskImage below = DiskImages.open(file.toAbsolutePath().resolveSibling(name), reading)) {
+                    Chain.requireWithout(file, below);
                     Chain.keepContents(overlay, below, clusterSize, progress);
                 }
             }
