@@ -56,7 +56,7 @@ class BindingsGuestTest {
     }
 
     @Test
-    void disk_partitions_and_volumes_are_there_and_are_listed() throws IOException {
+    void diskPartitionsAndVolumesAreThereAndAreListed() throws IOException {
         try (DiskImage image = image()) {
             TestCatalog catalog = new TestCatalog(image, null)
                     .partition(1, 1 << 20, 65536, "ext4")
@@ -76,7 +76,7 @@ class BindingsGuestTest {
     }
 
     @Test
-    void device_is_released_by_its_tag() throws IOException {
+    void deviceIsReleasedByItsTag() throws IOException {
         try (DiskImage image = image();
                 Binding binding = LinuxBindings.bind(image, nbd(new TestCatalog(image, null)))) {
             LinuxBindings.release(TAG);
@@ -87,7 +87,7 @@ class BindingsGuestTest {
     }
 
     @Test
-    void mounted_device_is_used_and_stays() throws IOException {
+    void mountedDeviceIsUsedAndStays() throws IOException {
         ReferenceTools.assumeTool("mkfs.ext4");
         Path raw = TempImages.sparse(folder, "fs.raw", 32 << 20);
         ReferenceTools.runOk("mkfs.ext4", "-q", raw.toString());
@@ -106,7 +106,7 @@ class BindingsGuestTest {
     }
 
     @Test
-    void disk_with_a_physical_volume_is_not_shown_to_the_host() throws IOException {
+    void diskWithAPhysicalVolumeIsNotShownToTheHost() throws IOException {
         try (DiskImage image = image()) {
             TestCatalog catalog = new TestCatalog(image, null).partition(2, 1 << 20, 65536, "LVM2_member");
 

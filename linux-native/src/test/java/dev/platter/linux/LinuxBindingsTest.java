@@ -65,7 +65,7 @@ class LinuxBindingsTest {
     /** Made by the file system's own program, then written, trimmed, checked, and read again. */
     @ParameterizedTest
     @CsvSource({"ext4, raw", "ext4, qcow2", "xfs, raw", "xfs, qcow2", "btrfs, raw", "btrfs, qcow2"})
-    void file_system_is_mounted_to_write_and_to_read(String type, String format) throws IOException {
+    void fileSystemIsMountedToWriteAndToRead(String type, String format) throws IOException {
         ReferenceTools.assumeTool("mkfs." + type);
         Path raw = TempImages.sparse(folder, "disk.raw", 320 << 20);
         ReferenceTools.runOk("mkfs." + type, "-q", raw.toString());
@@ -121,7 +121,7 @@ class LinuxBindingsTest {
 
     @ParameterizedTest
     @EnumSource(names = {"AUTO", "LOOP", "FUSE"})
-    void raw_image_has_its_bytes_whatever_way_it_goes(BindOptions.Via via) throws IOException {
+    void rawImageHasItsBytesWhateverWayItGoes(BindOptions.Via via) throws IOException {
         try (DiskImage image = open(raw(), false);
                 Binding binding =
                         LinuxBindings.bind(image, BindOptions.readOnly().as(via).tag(TAG))) {
@@ -133,7 +133,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void part_of_a_raw_image_is_bound_as_that_piece_of_the_file() throws IOException {
+    void partOfARawImageIsBoundAsThatPieceOfTheFile() throws IOException {
         try (DiskImage image = open(raw(), false);
                 BlockDevice part = BlockDevices.slice(image, "part", 1 << 20, 65536);
                 BlockDevice inside = BlockDevices.readOnly(BlockDevices.slice(part, "inside", 4096, 8192));
@@ -146,7 +146,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void parts_in_another_order_are_served() throws IOException {
+    void partsInAnotherOrderAreServed() throws IOException {
         try (DiskImage image = open(raw(), false);
                 BlockDevice shuffled = BlockDevices.concat(
                         "shuffled",
@@ -162,7 +162,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void device_that_is_left_goes_away_with_its_last_user() throws IOException {
+    void deviceThatIsLeftGoesAwayWithItsLastUser() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             BindOptions options = BindOptions.readOnly().tag(TAG).autoclear();
             Binding binding = LinuxBindings.bind(image, options);
@@ -176,7 +176,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void served_device_that_is_left_is_closed_when_it_is_gone() throws IOException {
+    void servedDeviceThatIsLeftIsClosedWhenItIsGone() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             BindOptions options =
                     BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE).autoclear();
@@ -191,7 +191,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void partitions_get_nodes_but_not_those_that_the_host_would_take() throws IOException {
+    void partitionsGetNodesButNotThoseThatTheHostWouldTake() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             TestCatalog catalog = new TestCatalog(image, null)
                     .partition(1, 4096, 8192, "ext4")
@@ -220,7 +220,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void kernel_scans_where_no_partition_has_to_be_hidden() throws IOException {
+    void kernelScansWhereNoPartitionHasToBeHidden() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             TestCatalog catalog = new TestCatalog(image, null).partition(1, 4096, 8192, "ext4");
             try (Binding binding = LinuxBindings.bind(
@@ -232,7 +232,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void volumes_are_devices_of_their_own() throws IOException {
+    void volumesAreDevicesOfTheirOwn() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             TestCatalog catalog = new TestCatalog(image, null)
                     .partition(1, 4096, SIZE - 4096, "LVM2_member")
@@ -254,7 +254,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void bare_physical_volume_is_bound_behind_its_label() throws IOException {
+    void barePhysicalVolumeIsBoundBehindItsLabel() throws IOException {
         try (DiskImage image = open(raw(), true)) {
             TestCatalog catalog = new TestCatalog(image, "LVM2_member").volume("/dev/vg0/root", null, 1 << 20, 65536);
             try (Binding binding = LinuxBindings.bind(
@@ -267,7 +267,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void bare_member_of_a_raid_is_bound_to_read_only() throws IOException {
+    void bareMemberOfARaidIsBoundToReadOnly() throws IOException {
         try (DiskImage image = open(raw(), true)) {
             TestCatalog catalog = new TestCatalog(image, "linux_raid_member");
             assertThatThrownBy(() -> LinuxBindings.bind(
@@ -277,7 +277,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void failure_half_way_leaves_nothing() throws IOException {
+    void failureHalfWayLeavesNothing() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             TestCatalog catalog = new TestCatalog(image, null)
                     .partition(1, 4096, 8192, "ext4")
@@ -296,7 +296,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void failure_of_a_volume_undoes_the_disk() throws IOException {
+    void failureOfAVolumeUndoesTheDisk() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             TestCatalog catalog = new TestCatalog(image, null).volume("/dev/vg0/odd", null, 4096, 1000, 8192, 100);
             BindOptions options =
@@ -309,7 +309,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void binding_that_is_in_use_stays_whole_and_says_who() throws IOException {
+    void bindingThatIsInUseStaysWholeAndSaysWho() throws IOException {
         ReferenceTools.assumeTool("mkfs.ext4");
         Path raw = TempImages.sparse(folder, "disk.raw", 16 << 20);
         ReferenceTools.runOk("mkfs.ext4", "-q", "-E", "offset=1048576", raw.toString(), "8M");
@@ -340,7 +340,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void bindings_are_listed_and_released_by_tag() throws IOException {
+    void bindingsAreListedAndReleasedByTag() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             Binding binding =
                     LinuxBindings.bind(image, BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE));
@@ -362,7 +362,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void device_that_was_bound_but_not_noted_is_released() throws IOException {
+    void deviceThatWasBoundButNotNotedIsReleased() throws IOException {
         Path run = RunFolder.open(RunFolder.DEFAULT).make(TAG);
         BindingJournal.begin(run, "image");
         Path file = Files.write(run.resolve("disk"), TestBytes.of(0, 4096));
@@ -374,7 +374,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void what_cannot_be_bound_is_refused_with_the_reason() throws IOException {
+    void whatCannotBeBoundIsRefusedWithTheReason() throws IOException {
         Path raw = raw();
         BlockDevice odd = BlockDevices.ofBytes("odd", ByteBuffer.allocate(1000));
         BlockDevice memory = BlockDevices.ofBytes("memory", ByteBuffer.allocate(1024));
@@ -403,7 +403,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void two_bindings_of_one_name_get_tags_of_their_own() throws IOException {
+    void twoBindingsOfOneNameGetTagsOfTheirOwn() throws IOException {
         try (DiskImage image = open(raw(), false);
                 Binding first = LinuxBindings.bind(image, BindOptions.readOnly());
                 Binding second = LinuxBindings.bind(image, BindOptions.readOnly())) {
@@ -414,7 +414,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void rounds_leave_no_descriptor_and_no_thread_behind() throws IOException {
+    void roundsLeaveNoDescriptorAndNoThreadBehind() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             BindOptions options = BindOptions.readOnly().tag(TAG).as(BindOptions.Via.FUSE);
             LinuxBindings.bind(image, options).close();
@@ -436,7 +436,7 @@ class LinuxBindingsTest {
     }
 
     @Test
-    void device_with_large_sectors_keeps_them() throws IOException {
+    void deviceWithLargeSectorsKeepsThem() throws IOException {
         BlockDevice memory = BlockDevices.ofBytes("memory", ByteBuffer.allocateDirect(SIZE));
         BlockDevice large = new dev.platter.core.ForwardingDevice(memory) {
             @Override
