@@ -19,9 +19,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Bindings that go by the nbd driver of a real kernel. */
+/** Bindings that go by the nbd driver and the device-mapper of a real kernel. */
 @GuestTest
-@Timeout(180)
+@Timeout(300)
 class BindingsGuestTest {
     private static final String TAG = "test-of-nbd-bindings";
     private static final int SIZE = 4 << 20;
@@ -32,6 +32,7 @@ class BindingsGuestTest {
     @AfterEach
     void nothingIsLeft() throws IOException {
         assertThat(NbdDevice.list()).isEmpty();
+        assertThat(DeviceMapper.list()).isEmpty();
         KernelDevices.assertNothingLeft(folder, TAG);
     }
 
@@ -113,6 +114,21 @@ class BindingsGuestTest {
             assertThatThrownBy(() -> LinuxBindings.bind(image, nbd(catalog)))
                     .hasMessageContaining("/dev/sda2 holds LVM2_member")
                     .hasMessageContaining("or the disk as fuse");
+        }
+    }
+
+    @Test
+    void twoHundredRoundsLeaveNothing() throws IOException {
+        try (DiskImage image = image()) {
+            BindOptions options = nbd(new TestCatalog(image, null).partition(1, 1 << 20, 65536, "ext4"));
+            LinuxBindings.bind(image, options).close();
+            long files = KernelDevices.openFiles();
+            int threads = Thread.getAllStackTraces().size();
+            for (int i = 0; i < 200; i++) {
+                LinuxBindings.bind(image, options).close();
+            }
+            assertThat(KernelDevices.openFiles()).isLessThanOrEqualTo(files);
+            assertThat(Thread.getAllStackTraces()).hasSizeLessThanOrEqualTo(threads + 2);
         }
     }
 }

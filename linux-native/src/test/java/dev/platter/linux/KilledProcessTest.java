@@ -69,6 +69,11 @@ class KilledProcessTest {
     }
 
     private static List<String> command(Path image, String... more) {
+        return command(Server.class, image, more);
+    }
+
+    /** Returns the command that runs a program of the tests on an image. */
+    static List<String> command(Class<?> program, Path image, String... more) {
         String separator = System.getProperty("path.separator");
         List<String> path = new ArrayList<>(List.of("target/classes", "target/test-classes"));
         for (String property : List.of("jdk.module.path", "java.class.path")) {
@@ -83,7 +88,7 @@ class KilledProcessTest {
                 "-XX:+UseSerialGC",
                 "-cp",
                 String.join(separator, path),
-                Server.class.getName(),
+                program.getName(),
                 image.toString()));
         command.addAll(List.of(more));
         return command;
