@@ -40,6 +40,7 @@ final class Binder {
     Binding bind() throws IOException {
         try {
             readCatalog();
+            checkDuplicates();
             bindDisk();
             if (options.wantsVolumes()) {
                 bindVolumes();
@@ -72,6 +73,30 @@ final class Binder {
             throw new IllegalArgumentException(
                     "catalog: has no disk " + options.disk() + " of the image's " + image.size() + " bytes");
         }
+    }
+
+    private void checkDuplicates() throws IOException {
+        DeviceCatalog catalog = options.catalog();
+        if (catalog == null) {
+            return;
+        }
+        DuplicateFileSystems duplicates = DuplicateFileSystems.of(image, options.isWritable(), binding::note);
+        for (DeviceCatalog.Entry entry : entries) {
+            if (entry.equals(diskEntry) || isShown(entry)) {
+                duplicates.check(entry, catalog);
+            }
+        }
+    }
+
+    private boolean isShown(DeviceCatalog.Entry entry) {
+        if (entry.content() == null || isMember(entry.content())) {
+            return false;
+        }
+        return switch (entry.kind()) {
+            case DISK, CONTAINER -> false;
+            case PARTITION -> isOnDisk(entry) && (options.wantsPartitions() || options.via() == BindOptions.Via.NBD);
+            case VOLUME -> options.wantsVolumes();
+        };
     }
 
     private void bindDisk() throws IOException {

@@ -280,6 +280,34 @@ class LinuxBindingsTest {
     }
 
     @Test
+    void copyOfAMountedFileSystemIsBoundReadOnlyOnly() throws IOException {
+        ReferenceTools.assumeTool("mkfs.ext4");
+        String uuid = java.util.UUID.randomUUID().toString();
+        Path raw = TempImages.sparse(folder, "disk.raw", 16 << 20);
+        ReferenceTools.runOk("mkfs.ext4", "-q", "-U", uuid, "-E", "offset=1048576", raw.toString(), "8M");
+        Path own = TempImages.sparse(folder, "own.raw", 16 << 20);
+        ReferenceTools.runOk("mkfs.ext4", "-q", "-U", uuid, own.toString());
+        Path point = Files.createDirectory(folder.resolve("mnt"));
+        ReferenceTools.runOk("mount", "-o", "loop,ro", own.toString(), point.toString());
+        try (DiskImage image = open(raw, true)) {
+            TestCatalog catalog = new TestCatalog(image, null).partition(1, 1 << 20, 8 << 20, "ext4", uuid);
+            BindOptions writable = BindOptions.writable().tag(TAG).catalog(catalog);
+
+            assertThatThrownBy(() -> LinuxBindings.bind(image, writable.partitions()))
+                    .hasMessageContaining("/dev/sda1: holds ext4 with the UUID " + uuid)
+                    .hasNoSuppressedExceptions();
+
+            LinuxBindings.bind(image, writable).close();
+            try (Binding binding = LinuxBindings.bind(
+                    image, BindOptions.readOnly().tag(TAG).catalog(catalog).partitions())) {
+                assertThat(binding.notes()).singleElement().asString().contains("it is bound read-only");
+            }
+        } finally {
+            ReferenceTools.runOk("umount", point.toString());
+        }
+    }
+
+    @Test
     void failureHalfWayLeavesNothing() throws IOException {
         try (DiskImage image = open(raw(), false)) {
             TestCatalog catalog = new TestCatalog(image, null)
