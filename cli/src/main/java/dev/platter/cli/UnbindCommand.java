@@ -64,14 +64,26 @@ final class UnbindCommand implements Command {
 
     static @Nullable BindingInfo find(String name, List<BindingInfo> bindings) {
         Matcher parts = PARTITION.matcher(name);
-        Path device = parts.matches() ? Path.of(parts.group(1)) : null;
+        Path device = name.startsWith("/dev/") ? real(Path.of(parts.matches() ? parts.group(1) : name)) : null;
         for (BindingInfo binding : bindings) {
             if (binding.tag().equals(name)
-                    || (device != null && binding.devices().contains(device))) {
+                    || (device != null
+                            && binding.devices().stream()
+                                    .anyMatch(own -> real(own).equals(device)))) {
                 return binding;
             }
         }
         return null;
+    }
+
+    /** Returns the node that a name below {@code /dev/mapper} stands for; others stand for themselves. */
+    private static Path real(Path device) {
+        try {
+            return device.toRealPath();
+        } catch (IOException e) {
+            // it went away meanwhile
+            return device;
+        }
     }
 
     private static int release(List<BindingInfo> bindings, Stdio io) {

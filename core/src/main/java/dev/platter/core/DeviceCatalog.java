@@ -16,17 +16,26 @@ public interface DeviceCatalog {
      * @param place where it lies, if it is a partition
      * @param content what was recognised in it, in the words of blkid: {@code ext4}, {@code LVM2_member}; null where nothing
      *     was, or nobody looked
+     * @param uuid the identifier of the content, as blkid prints it, or null
+     * @param label the label of the content, or null
      */
     record Entry(
             String name,
             long size,
             Kind kind,
             @Nullable Place place,
-            @Nullable String content) {
+            @Nullable String content,
+            @Nullable String uuid,
+            @Nullable String label) {
 
         /** Makes an entry of which no more is known. */
         public Entry(String name, long size) {
             this(name, size, Kind.DISK, null, null);
+        }
+
+        /** Makes an entry whose content has no name of its own. */
+        public Entry(String name, long size, Kind kind, @Nullable Place place, @Nullable String content) {
+            this(name, size, kind, place, content, null, null);
         }
     }
 

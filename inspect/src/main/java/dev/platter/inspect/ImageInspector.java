@@ -22,9 +22,11 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -229,20 +231,11 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
 
     @Override
     public List<Entry> devices() {
-        Map<String, String> contents = new HashMap<>();
-        for (Volume volume : inspection.volumes()) {
-            volume.fileSystem().ifPresent(content -> contents.put(volume.name(), content.type()));
-        }
-        for (PhysicalVolume physical : physicalVolumes()) {
-            // blkid does not look for these in small devices; LVM does
-            if (physical.deviceName() != null) {
-                contents.put(physical.deviceName(), FileSystemList.PHYSICAL_VOLUME);
-            }
-        }
+        Contents contents = new Contents();
         List<Entry> all = new ArrayList<>();
         for (Disk disk : inspection.disks()) {
             long diskSize = disk.device().size();
-            all.add(new Entry(disk.name(), diskSize, Kind.DISK, null, contents.get(disk.name())));
+            all.add(contents.entry(disk.name(), diskSize, Kind.DISK, null));
             for (Partition partition : disk.table().partitions()) {
                 long room = diskSize - partition.start();
                 if (room > 0) {
@@ -254,22 +247,49 @@ public final class ImageInspector implements DeviceCatalog, Closeable {
             for (LogicalVolume volume : group.logicalVolumes()) {
                 if (volume.isReadable()) {
                     String name = inspection.names().nameOf(group, volume);
-                    all.add(new Entry(name, volume.size(), Kind.VOLUME, null, contents.get(name)));
+                    all.add(contents.entry(name, volume.size(), Kind.VOLUME, null));
                 }
             }
         }
         return List.copyOf(all);
     }
 
-    private static Entry entryOf(Disk disk, Partition partition, long room, Map<String, String> contents) {
+    /** What was recognised, by the name of its device. */
+    private final class Contents {
+        private final Map<String, FileSystem> found = new HashMap<>();
+        private final Set<String> physicalVolumes = new HashSet<>();
+
+        Contents() {
+            for (Volume volume : inspection.volumes()) {
+                volume.fileSystem().ifPresent(content -> found.put(volume.name(), content));
+            }
+            for (PhysicalVolume physical : physicalVolumes()) {
+                // blkid does not look for these in small devices; LVM does
+                if (physical.deviceName() != null) {
+                    physicalVolumes.add(physical.deviceName());
+                }
+            }
+        }
+
+        Entry entry(String name, long size, Kind kind, @Nullable Place place) {
+            FileSystem content = found.get(name);
+            if (physicalVolumes.contains(name)) {
+                return new Entry(name, size, kind, place, FileSystemList.PHYSICAL_VOLUME);
+            }
+            return content == null
+                    ? new Entry(name, size, kind, place, null)
+                    : new Entry(name, size, kind, place, content.type(), content.uuid(), content.label());
+        }
+    }
+
+    private static Entry entryOf(Disk disk, Partition partition, long room, Contents contents) {
         String name = disk.partitionName(partition.number());
         // one that ends beyond the disk is cut off there
-        return new Entry(
+        return contents.entry(
                 name,
                 Math.min(partition.size(), room),
                 partition.role() == Partition.Role.EXTENDED ? Kind.CONTAINER : Kind.PARTITION,
-                new Place(disk.name(), partition.number(), partition.start()),
-                contents.get(name));
+                new Place(disk.name(), partition.number(), partition.start()));
     }
 
     /**

@@ -104,6 +104,8 @@ class ImageInspectorTest {
                                     256 * 512,
                                     DeviceCatalog.Kind.PARTITION,
                                     new DeviceCatalog.Place("/dev/sda", 2, 256 * 512),
+                                    "swap",
+                                    "00010203-0405-0607-0000-000000000000",
                                     "swap"),
                             new DeviceCatalog.Entry(
                                     "/dev/sda3",

@@ -100,7 +100,11 @@ public final class BindOptions {
         return new BindOptions(writable, via, catalog, disk, true, volumes, tag, threads, timeout, autoclear, onError);
     }
 
-    /** Returns these options with devices for the logical volumes; they need a catalog. */
+    /**
+     * Returns these options with devices for the logical volumes; they need a catalog. They are {@code
+     * /dev/mapper/platter-TAG-VG-LV} where the kernel has device-mapper, made of pieces of the disk's device, and so are the
+     * partitions then; otherwise, and with {@link #autoclear}, loop devices.
+     */
     public BindOptions volumes() {
         return new BindOptions(
                 writable, via, catalog, disk, partitions, true, tag, threads, timeout, autoclear, onError);

@@ -27,6 +27,9 @@ final class Binder {
     /** Bytes of the disk that its device leaves out at the beginning. */
     private long hidden;
 
+    /** For devices of device-mapper on the disk's; null where there shall be none. */
+    private @Nullable MappedDisk mapper;
+
     Binder(BlockDevice image, BindOptions options, BindingJournal journal) {
         this.image = image;
         this.options = options;
@@ -37,12 +40,13 @@ final class Binder {
     Binding bind() throws IOException {
         try {
             readCatalog();
+            checkDuplicates();
             bindDisk();
-            if (options.wantsPartitions()) {
-                bindPartitions();
-            }
             if (options.wantsVolumes()) {
                 bindVolumes();
+            }
+            if (options.wantsPartitions()) {
+                bindPartitions();
             }
             return binding;
         } catch (IOException | RuntimeException e) {
@@ -69,6 +73,30 @@ final class Binder {
             throw new IllegalArgumentException(
                     "catalog: has no disk " + options.disk() + " of the image's " + image.size() + " bytes");
         }
+    }
+
+    private void checkDuplicates() throws IOException {
+        DeviceCatalog catalog = options.catalog();
+        if (catalog == null) {
+            return;
+        }
+        DuplicateFileSystems duplicates = DuplicateFileSystems.of(image, options.isWritable(), binding::note);
+        for (DeviceCatalog.Entry entry : entries) {
+            if (entry.equals(diskEntry) || isShown(entry)) {
+                duplicates.check(entry, catalog);
+            }
+        }
+    }
+
+    private boolean isShown(DeviceCatalog.Entry entry) {
+        if (entry.content() == null || isMember(entry.content())) {
+            return false;
+        }
+        return switch (entry.kind()) {
+            case DISK, CONTAINER -> false;
+            case PARTITION -> isOnDisk(entry) && (options.wantsPartitions() || options.via() == BindOptions.Via.NBD);
+            case VOLUME -> options.wantsVolumes();
+        };
     }
 
     private void bindDisk() throws IOException {
@@ -203,12 +231,15 @@ final class Binder {
             String reason = whyNot(entry, place);
             if (reason == null) {
                 wanted.add(entry);
-                ranges.add(new DevicePartitions.Range(place.number(), place.start(), entry.size()));
+                ranges.add(new DevicePartitions.Range(place.number(), place.start() - hidden, entry.size()));
             } else {
                 binding.note(entry.name() + ": gets no device: " + reason);
             }
         }
-        List<Path> nodes = DevicePartitions.ensure(binding.device(), ranges);
+        MappedDisk mapped = mapper;
+        List<Path> nodes = mapped != null && mapped.isUsed()
+                ? mapPartitions(mapped, ranges)
+                : DevicePartitions.ensure(binding.device(), ranges);
         for (int i = 0; i < nodes.size(); i++) {
             DeviceCatalog.Entry entry = wanted.get(i);
             binding.addPartition(
@@ -216,12 +247,26 @@ final class Binder {
         }
     }
 
-    private static @Nullable String whyNot(DeviceCatalog.Entry entry, DeviceCatalog.Place place) {
+    /** Nothing could be mounted from partitions of the kernel's while device-mapper has the whole device for itself. */
+    private List<Path> mapPartitions(MappedDisk disk, List<DevicePartitions.Range> ranges) throws IOException {
+        List<Path> links = new ArrayList<>();
+        for (DevicePartitions.Range range : ranges) {
+            MappedAttachment attachment = disk.map(range, !options.isWritable());
+            binding.push(attachment);
+            links.add(attachment.link());
+        }
+        return links;
+    }
+
+    private @Nullable String whyNot(DeviceCatalog.Entry entry, DeviceCatalog.Place place) {
         if (isMember(entry.content())) {
             return "it holds " + entry.content() + ", which this system would take for its own";
         }
         if (entry.size() == 0) {
             return "it has no bytes";
+        }
+        if (place.start() < hidden) {
+            return "it begins before byte " + hidden + ", from which on the disk is shown";
         }
         if (place.start() % SysBlock.SECTOR != 0 || entry.size() % SysBlock.SECTOR != 0) {
             return "it begins at " + place.start() + " and has " + entry.size() + " bytes, which are no whole sectors";
@@ -233,6 +278,11 @@ final class Binder {
         DeviceCatalog catalog = options.catalog();
         if (catalog == null) {
             return;
+        }
+        if (!options.isAutoclear()) {
+            // no device of device-mapper goes away by itself
+            mapper =
+                    new MappedDisk(new DeviceTables.BoundDisk(image, binding.device(), hidden), journal, binding::note);
         }
         int number = 0;
         for (DeviceCatalog.Entry entry : entries) {
@@ -251,6 +301,12 @@ final class Binder {
         BlockDevice volume = catalog.device(entry.name());
         binding.push(volume);
         boolean readOnly = !options.isWritable() || volume.features().readOnly();
+        MappedAttachment mapped = mapper == null ? null : mapper.map(volume, entry.name(), readOnly);
+        if (mapped != null) {
+            binding.push(mapped);
+            binding.addVolume(new BoundDevice(entry.name(), mapped.link(), entry.size(), entry.content(), readOnly));
+            return;
+        }
         LoopOptions loop = readOnly ? LoopOptions.ofReadOnly() : LoopOptions.ofWritable();
         long place = DiskPlaces.contiguous(volume, image);
         Attachment attachment = place >= hidden && place % SysBlock.SECTOR == 0

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * when this one was killed. What it says of a device is believed only if the kernel says the same.
  *
  * <p>Each line is a word and its values: {@code process PID START BOOT}, {@code image NAME}, {@code fuse FILE}, {@code nbd
- * DEVICE BACKEND}, {@code loop DEVICE SEQUENCE BACKING-FILE}.
+ * DEVICE BACKEND}, {@code loop DEVICE SEQUENCE BACKING-FILE}, {@code mapped NAME}.
  */
 final class BindingJournal {
     private static final String FILE = "state";
@@ -75,6 +75,11 @@ final class BindingJournal {
         if (status != null) {
             write("loop " + status.device() + " " + status.sequence() + " " + Printable.escape(status.backingFile()));
         }
+    }
+
+    /** Notes a device of device-mapper that is about to be made. */
+    void addMapped(String name) throws IOException {
+        write("mapped " + name);
     }
 
     /** Notes an nbd device that was connected, with what the kernel keeps of ours with it. */
@@ -174,9 +179,29 @@ final class BindingJournal {
         return devices;
     }
 
+    /** Returns the devices of device-mapper that are still those of this binding, the last one first. */
+    List<DeviceMapper.Mapped> mapped() throws IOException {
+        List<DeviceMapper.Mapped> devices = new ArrayList<>();
+        if (!isOfThisBoot()) {
+            return devices;
+        }
+        for (String name : lines("mapped")) {
+            DeviceMapper.Mapped mapped = DeviceMapper.find(name);
+            if (mapped != null) {
+                devices.add(mapped);
+            }
+        }
+        Collections.reverse(devices);
+        return devices;
+    }
+
     /** Returns all devices that are still those of this binding, each before what it stands on. */
     List<Path> devices() throws IOException {
-        List<Path> devices = loops();
+        List<Path> devices = new ArrayList<>();
+        for (DeviceMapper.Mapped mapped : mapped()) {
+            devices.add(mapped.link());
+        }
+        devices.addAll(loops());
         devices.addAll(nbds());
         return devices;
     }

@@ -64,19 +64,25 @@ public final class DeviceMapper {
 
         /** Returns the link to it by its name: {@code /dev/mapper/platter-web-vg0-root}. */
         public Path link() {
-            return LINKS.resolve(name);
+            return DeviceMapper.link(name);
+        }
+
+        /** Returns whether the kernel still has it: another process may have taken it away. */
+        boolean isThere() {
+            Path folder = SysBlock.of(path).resolve("dm");
+            return name.equals(SysBlock.text(folder.resolve("name")))
+                    && MappedNames.uuid(name).equals(SysBlock.text(folder.resolve("uuid")));
         }
 
         /**
          * Takes the device away. Does nothing if it is gone already.
          *
-         * @throws BlockIOException of kind BUSY, if it is mounted or in use otherwise: it says by whom, and nothing changed
+         * @throws BlockIOException of kind BUSY, if it is mounted or in use otherwise: it says by whom, and nothing changed. Of
+         *     kind IO if it is gone, but not all that was written could be stored
          */
         @Override
         public void close() throws IOException {
-            if (isOurs(name)) {
-                remove(name);
-            }
+            requireStored(name, tryRemove(name));
         }
     }
 
@@ -97,7 +103,12 @@ public final class DeviceMapper {
         return create(MappedNames.ofPartition(tag, number), table, readOnly);
     }
 
-    private static Mapped create(String name, DeviceTable table, boolean readOnly) throws IOException {
+    /**
+     * Makes a device.
+     *
+     * @param name of {@link MappedNames}
+     */
+    static Mapped create(String name, DeviceTable table, boolean readOnly) throws IOException {
         requireDriver();
         requireTargets(name, table);
         int flags = readOnly ? DmRequest.READONLY : 0;
@@ -172,29 +183,60 @@ public final class DeviceMapper {
      *
      * @param name below {@code /dev/mapper}
      * @throws BlockIOException of kind BUSY, if it is mounted or in use otherwise: it says by whom, and nothing changed; of
-     *     another kind, if there is no such device, or it is not one of ours
+     *     kind IO if it is gone, but not all that was written could be stored; of another kind, if there is no such device, or
+     *     it is not one of ours
      */
     public static void remove(String name) throws IOException {
         LinuxSystem.requireDevices();
         try (Descriptor control = control()) {
             DmRequest status = status(control, name);
-            if (status == null || !MappedNames.isOurs(status.deviceUuid())) {
+            if (status == null || !status.deviceUuid().equals(MappedNames.uuid(name))) {
                 throw new BlockIOException(
                         Kind.NOT_SUPPORTED,
                         name + (status == null ? ": there is no such device" : ": was not made by this program"),
                         null);
             }
-            Path node = Path.of("/dev/dm-" + status.minor());
-            List<String> holders = Holders.of(node);
-            if (!holders.isEmpty()) {
-                throw Holders.busy(LINKS.resolve(name), holders);
-            }
-            Path link = LINKS.resolve(name);
-            boolean leadsHere = Files.exists(node) && SysBlock.deviceOf(link) == SysBlock.deviceOf(node);
+        }
+        requireStored(name, tryRemove(name));
+    }
+
+    /** Takes a device of ours away; returns why not all that was written could be stored, or null. */
+    static @Nullable SystemCallException tryRemove(String name) throws IOException {
+        Mapped mapped = find(name);
+        if (mapped == null) {
+            return null;
+        }
+        Path node = mapped.path();
+        List<String> holders = Holders.of(node);
+        if (!holders.isEmpty()) {
+            throw Holders.busy(node, holders);
+        }
+        boolean leadsHere = Files.exists(node) && SysBlock.deviceOf(mapped.link()) == SysBlock.deviceOf(node);
+        SystemCallException lost = sync(node);
+        try (Descriptor control = control()) {
             remove(control, name, node);
-            if (leadsHere) {
-                Files.deleteIfExists(link);
-            }
+        }
+        if (leadsHere) {
+            Files.deleteIfExists(mapped.link());
+        }
+        return lost;
+    }
+
+    private static @Nullable SystemCallException sync(Path node) throws IOException {
+        try (Descriptor exclusive = LoopDevice.openExclusively(node)) {
+            return LoopDevice.sync(node, exclusive);
+        } catch (SystemCallException e) {
+            // nobody wrote to what cannot be opened: it was killed before it had a table
+            return null;
+        }
+    }
+
+    private static void requireStored(String name, @Nullable SystemCallException lost) throws BlockIOException {
+        if (lost != null) {
+            throw new BlockIOException(
+                    Kind.IO,
+                    name + ": is gone, but what was written last could not be stored: " + lost.getMessage(),
+                    lost);
         }
     }
 
@@ -207,11 +249,14 @@ public final class DeviceMapper {
                 call(control, DEV_REMOVE, name + ": DM_DEV_REMOVE", request);
                 return;
             } catch (SystemCallException e) {
+                if (e.errno() == Errno.ENXIO) {
+                    return; // somebody else was faster
+                }
                 if (e.errno() != Errno.EBUSY) {
                     throw e;
                 }
-                if (System.nanoTime() > end) {
-                    throw Holders.busy(LINKS.resolve(name), Holders.programs(node));
+                if (System.nanoTime() - end > 0) {
+                    throw Holders.busy(node, Holders.programs(node));
                 }
             }
             Waiting.pause();
@@ -220,12 +265,15 @@ public final class DeviceMapper {
 
     /** Returns the names of all devices of ours, whichever process made them. */
     public static List<String> list() throws IOException {
-        LinuxSystem.requireDevices();
-        if (!Files.exists(CONTROL)) {
-            return List.of();
-        }
         List<String> ours = new ArrayList<>();
-        try (Descriptor control = control()) {
+        if (!Files.exists(CONTROL)) {
+            return ours;
+        }
+        LinuxSystem.requireDevices();
+        try (Descriptor control = tryControl()) {
+            if (control == null) {
+                return ours;
+            }
             DmRequest answer = call(control, LIST_DEVICES, "DM_LIST_DEVICES", DmRequest.of("", LISTS_BYTES));
             // struct dm_name_list: dev, next, name
             for (String name : answer.list(8, 12)) {
@@ -252,11 +300,22 @@ public final class DeviceMapper {
         }
     }
 
-    private static boolean isOurs(String name) throws IOException {
-        try (Descriptor control = control()) {
+    /** Returns the device of ours that has a name, whichever process made it, also half; null if there is none. */
+    static @Nullable Mapped find(String name) throws IOException {
+        try (Descriptor control = tryControl()) {
+            if (control == null) {
+                return null;
+            }
+            // without a table, it has no folder below /sys yet
             DmRequest status = status(control, name);
-            return status != null && status.deviceUuid().equals(MappedNames.uuid(name));
+            return status != null && status.deviceUuid().equals(MappedNames.uuid(name))
+                    ? new Mapped(name, Path.of("/dev/dm-" + status.minor()))
+                    : null;
         }
+    }
+
+    static Path link(String name) {
+        return LINKS.resolve(name);
     }
 
     /** Returns the state of a device, null if there is none. */
@@ -271,18 +330,23 @@ public final class DeviceMapper {
         }
     }
 
-    private static void requireDriver() throws IOException {
+    /**
+     * Loads the driver if it is not there.
+     *
+     * @throws BlockIOException of kind NOT_SUPPORTED if this kernel has none
+     */
+    static void requireDriver() throws IOException {
         LinuxSystem.requireDevices();
-        if (Files.exists(CONTROL)) {
-            return;
-        }
-        String refusal = KernelModule.load("dm-mod");
-        if (refusal != null || !Waiting.until(() -> Files.exists(CONTROL), NODE_MILLIS)) {
+        String refusal = KernelModule.loadFor(CONTROL, "dm-mod");
+        try (Descriptor control = tryControl()) {
+            if (control != null) {
+                return;
+            }
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
                     "this kernel (" + System.getProperty("os.version")
-                            + ") has no device-mapper, and its module cannot be"
-                            + " loaded: " + (refusal == null ? CONTROL + " does not appear" : refusal)
+                            + ") has no device-mapper, and its module cannot be loaded: "
+                            + (refusal == null ? CONTROL + " leads nowhere" : refusal)
                             + "; each volume can be bound as a device of its own",
                     null);
         }
@@ -310,6 +374,18 @@ public final class DeviceMapper {
             DmRequest answer = call(control, LIST_VERSIONS, "DM_LIST_VERSIONS", DmRequest.of("", LISTS_BYTES));
             // struct dm_target_versions: next, version[3], name
             return answer.list(0, 16);
+        }
+    }
+
+    /** Returns null where the kernel has no device-mapper; the node may be there nevertheless. */
+    private static @Nullable Descriptor tryControl() throws IOException {
+        try {
+            return control();
+        } catch (SystemCallException e) {
+            if (e.errno() == Errno.ENOENT || e.errno() == Errno.ENODEV || e.errno() == Errno.ENXIO) {
+                return null;
+            }
+            throw e;
         }
     }
 

@@ -105,12 +105,14 @@ final class FuseFile implements Closeable {
     }
 
     private static Descriptor openDevice() throws IOException {
+        String refusal = KernelModule.loadFor(DEVICE, "fuse");
         try {
             return Descriptor.open(DEVICE, LibC.O_RDWR);
         } catch (SystemCallException e) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    "this system has no FUSE (" + e.getMessage() + "); load the module: modprobe fuse",
+                    "this system has no FUSE: " + e.getMessage()
+                            + (refusal == null ? "" : ", and its module cannot be loaded: " + refusal),
                     e);
         }
     }

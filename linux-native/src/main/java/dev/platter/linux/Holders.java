@@ -7,6 +7,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -19,20 +20,27 @@ final class Holders {
 
     /** Returns those that keep a device from going away: mounts, other devices. Empty if there are none to be seen. */
     static List<String> of(Path device) throws IOException {
+        return of(device, List.of());
+    }
+
+    /** Returns those that keep a device from going away, without some devices that may stand on it. */
+    static List<String> of(Path device, List<Path> without) throws IOException {
         List<String> holders = new ArrayList<>();
         for (MountTable.Mount mount : MountTable.of(device)) {
             holders.add("mounted on " + mount.point());
         }
-        for (String holder : SysBlock.holders(device)) {
-            holders.add(usedBy("/dev/" + holder));
+        for (Path holder : SysBlock.holders(device)) {
+            if (!without.contains(holder)) {
+                holders.add(usedBy(holder));
+            }
         }
         Set<String> nodes = new HashSet<>(Set.of(device.toString()));
         for (Path partition : SysBlock.partitions(device)) {
             nodes.add("/dev/" + SysBlock.nameOf(partition));
         }
         for (LoopStatus loop : LoopDevice.list()) {
-            if (nodes.contains(loop.backingFile())) {
-                holders.add(usedBy(loop.device().toString()));
+            if (nodes.contains(loop.backingFile()) && !without.contains(loop.device())) {
+                holders.add(usedBy(loop.device()));
             }
         }
         return holders;
@@ -51,6 +59,10 @@ final class Holders {
             }
         }
         for (Path device : devices) {
+            if (!Collections.disjoint(SysBlock.holders(device), devices)) {
+                // device-mapper has it for itself, so nobody else can
+                continue;
+            }
             try {
                 // also shows mounts that are not to be seen from here
                 LoopDevice.openExclusively(device).close();
@@ -63,17 +75,9 @@ final class Holders {
         }
     }
 
-    /** Returns those that keep a device from going away, without some devices that may stand on it. */
-    static List<String> of(Path device, List<Path> without) throws IOException {
-        List<String> holders = of(device);
-        for (Path own : without) {
-            holders.remove(usedBy(own.toString()));
-        }
-        return holders;
-    }
-
-    private static String usedBy(String device) {
-        return "in use by " + device;
+    private static String usedBy(Path device) {
+        String name = SysBlock.mappedName(device);
+        return "in use by " + device + (name == null ? "" : " (" + name + ")");
     }
 
     /** Returns the programs that have a device, or a partition of it, open, as far as this user may see. */
@@ -126,6 +130,8 @@ final class Holders {
         String who = holders.isEmpty()
                 ? "somebody who cannot be seen from here holds it, perhaps a mount in another container"
                 : String.join(", ", holders);
-        return new BlockIOException(Kind.BUSY, device + ": is in use and stays: " + who, null);
+        String name = SysBlock.mappedName(device);
+        Path shown = name == null ? device : DeviceMapper.link(name);
+        return new BlockIOException(Kind.BUSY, shown + ": is in use and stays: " + who, null);
     }
 }

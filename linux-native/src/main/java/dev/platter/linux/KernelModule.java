@@ -14,6 +14,7 @@ final class KernelModule {
     private static final List<Path> PROGRAMS =
             List.of(Path.of("/sbin/modprobe"), Path.of("/usr/sbin/modprobe"), Path.of("/bin/modprobe"));
     private static final int MOST_CHARACTERS = 300;
+    private static final long NODE_MILLIS = 5_000;
 
     private KernelModule() {}
 
@@ -27,6 +28,18 @@ final class KernelModule {
             }
         }
         return "there is no modprobe";
+    }
+
+    /** Loads the module of a node that is not there; returns null if it is there then, else why it is not. */
+    static @Nullable String loadFor(Path node, String name) throws IOException {
+        if (Files.exists(node)) {
+            return null;
+        }
+        String refusal = load(name);
+        if (refusal != null) {
+            return refusal;
+        }
+        return Waiting.until(() -> Files.exists(node), NODE_MILLIS) ? null : node + " does not appear";
     }
 
     private static @Nullable String run(List<String> command) throws IOException {

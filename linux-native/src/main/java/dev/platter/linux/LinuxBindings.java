@@ -114,9 +114,12 @@ public final class LinuxBindings {
         LinuxSystem.requireDevices();
         BindingJournal journal =
                 BindingJournal.of(RunFolder.open(RunFolder.DEFAULT).of(tag));
+        List<DeviceMapper.Mapped> mapped = journal.mapped();
         List<Path> loops = journal.loops();
         List<Path> nbds = journal.nbds();
-        List<Path> devices = new ArrayList<>(loops);
+        List<Path> devices = new ArrayList<>();
+        mapped.forEach(each -> devices.add(each.path()));
+        devices.addAll(loops);
         devices.addAll(nbds);
         boolean dead = !journal.isServed() && !(journal.fuseFiles().isEmpty() && nbds.isEmpty());
         if (dead) {
@@ -126,6 +129,10 @@ public final class LinuxBindings {
         }
         Holders.requireUnused(devices);
         IOException lost = null;
+        for (DeviceMapper.Mapped each : mapped) {
+            SystemCallException reason = DeviceMapper.tryRemove(each.name());
+            lost = reason == null ? lost : reason;
+        }
         for (Path loop : loops) {
             SystemCallException reason = LoopDevice.tryDetach(loop);
             lost = reason == null ? lost : reason;

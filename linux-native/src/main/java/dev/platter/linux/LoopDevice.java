@@ -62,12 +62,14 @@ public final class LoopDevice implements Closeable {
     }
 
     private static Descriptor openControl() throws IOException {
+        String refusal = KernelModule.loadFor(CONTROL, "loop");
         try {
             return Descriptor.open(CONTROL, LibC.O_RDWR);
         } catch (SystemCallException e) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
-                    "this system has no loop devices (" + e.getMessage() + "); load the module: modprobe loop",
+                    "this system has no loop devices: " + e.getMessage()
+                            + (refusal == null ? "" : ", and their module cannot be loaded: " + refusal),
                     e);
         }
     }
@@ -348,7 +350,7 @@ public final class LoopDevice implements Closeable {
     }
 
     /** Returns why not all of it could be stored, or null. */
-    private static @Nullable SystemCallException sync(Path path, Descriptor device) {
+    static @Nullable SystemCallException sync(Path path, Descriptor device) {
         if (SysBlock.number(SysBlock.of(path).resolve("ro"), 1) == 1) {
             return null;
         }

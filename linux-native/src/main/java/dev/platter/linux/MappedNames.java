@@ -23,6 +23,17 @@ final class MappedNames {
         return shortened(PREFIX + escape(tag) + "-" + escape(group) + "-" + escape(volume));
     }
 
+    /**
+     * Returns the name of a volume.
+     *
+     * @param name in the catalog: {@code /dev/vg0/root}, or the UUIDs of both
+     */
+    static String ofVolume(String tag, String name) {
+        String path = name.startsWith("/dev/") ? name.substring(5) : name;
+        int slash = path.lastIndexOf('/');
+        return ofVolume(tag, path.substring(0, Math.max(slash, 0)), path.substring(slash + 1));
+    }
+
     /** Returns the name of a partition. */
     static String ofPartition(String tag, int number) {
         return shortened(PREFIX + escape(tag) + "-p" + number);

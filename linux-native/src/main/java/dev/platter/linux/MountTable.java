@@ -65,6 +65,10 @@ public final class MountTable {
     static List<Mount> of(Path device) throws IOException {
         List<String> nodes = new ArrayList<>(List.of(SysBlock.nameOf(device)));
         List<String> numbers = new ArrayList<>();
+        String mapped = SysBlock.mappedName(device);
+        if (mapped != null) {
+            nodes.add("mapper/" + mapped);
+        }
         add(numbers, SysBlock.numbers(SysBlock.of(device)));
         for (Path partition : SysBlock.partitions(device)) {
             nodes.add(SysBlock.nameOf(partition));

@@ -63,18 +63,22 @@ final class SysBlock {
         return entries(of(device), nameOf(device) + "*", true);
     }
 
-    /** Returns the names of the devices that stand on a device or on one of its partitions: {@code dm-0}. */
-    static List<String> holders(Path device) throws IOException {
-        List<String> names = new ArrayList<>();
+    /** Returns the nodes of the devices that stand on a device or on one of its partitions: {@code /dev/dm-0}. */
+    static List<Path> holders(Path device) throws IOException {
+        List<Path> nodes = new ArrayList<>();
         List<Path> folders = new ArrayList<>(List.of(of(device)));
         folders.addAll(partitions(device));
         for (Path folder : folders) {
             for (Path holder : entries(folder.resolve("holders"), "*", false)) {
-                String name = text(holder.resolve("dm/name"));
-                names.add(name == null ? nameOf(holder) : nameOf(holder) + " (" + name + ")");
+                nodes.add(Path.of("/dev").resolve(nameOf(holder)));
             }
         }
-        return names;
+        return nodes;
+    }
+
+    /** Returns the name that device-mapper has for a device, or null if it is none of its. */
+    static @Nullable String mappedName(Path device) {
+        return text(of(device).resolve("dm/name"));
     }
 
     /** Returns the numbers of a node or a partition, {@code "7:3"}, or null if the kernel has no such device. */

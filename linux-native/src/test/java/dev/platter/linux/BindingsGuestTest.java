@@ -19,9 +19,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Bindings that go by the nbd driver of a real kernel. */
+/** Bindings that go by the nbd driver and the device-mapper of a real kernel. */
 @GuestTest
-@Timeout(180)
+@Timeout(300)
 class BindingsGuestTest {
     private static final String TAG = "test-of-nbd-bindings";
     private static final int SIZE = 4 << 20;
@@ -32,6 +32,7 @@ class BindingsGuestTest {
     @AfterEach
     void nothingIsLeft() throws IOException {
         assertThat(NbdDevice.list()).isEmpty();
+        assertThat(DeviceMapper.list()).isEmpty();
         KernelDevices.assertNothingLeft(folder, TAG);
     }
 
@@ -56,7 +57,7 @@ class BindingsGuestTest {
     }
 
     @Test
-    void disk_partitions_and_volumes_are_there_and_are_listed() throws IOException {
+    void diskPartitionsAndVolumesAreThereAndAreListed() throws IOException {
         try (DiskImage image = image()) {
             TestCatalog catalog = new TestCatalog(image, null)
                     .partition(1, 1 << 20, 65536, "ext4")
@@ -76,7 +77,7 @@ class BindingsGuestTest {
     }
 
     @Test
-    void device_is_released_by_its_tag() throws IOException {
+    void deviceIsReleasedByItsTag() throws IOException {
         try (DiskImage image = image();
                 Binding binding = LinuxBindings.bind(image, nbd(new TestCatalog(image, null)))) {
             LinuxBindings.release(TAG);
@@ -87,7 +88,7 @@ class BindingsGuestTest {
     }
 
     @Test
-    void mounted_device_is_used_and_stays() throws IOException {
+    void mountedDeviceIsUsedAndStays() throws IOException {
         ReferenceTools.assumeTool("mkfs.ext4");
         Path raw = TempImages.sparse(folder, "fs.raw", 32 << 20);
         ReferenceTools.runOk("mkfs.ext4", "-q", raw.toString());
@@ -106,13 +107,28 @@ class BindingsGuestTest {
     }
 
     @Test
-    void disk_with_a_physical_volume_is_not_shown_to_the_host() throws IOException {
+    void diskWithAPhysicalVolumeIsNotShownToTheHost() throws IOException {
         try (DiskImage image = image()) {
             TestCatalog catalog = new TestCatalog(image, null).partition(2, 1 << 20, 65536, "LVM2_member");
 
             assertThatThrownBy(() -> LinuxBindings.bind(image, nbd(catalog)))
                     .hasMessageContaining("/dev/sda2 holds LVM2_member")
                     .hasMessageContaining("or the disk as fuse");
+        }
+    }
+
+    @Test
+    void twoHundredRoundsLeaveNothing() throws IOException {
+        try (DiskImage image = image()) {
+            BindOptions options = nbd(new TestCatalog(image, null).partition(1, 1 << 20, 65536, "ext4"));
+            LinuxBindings.bind(image, options).close();
+            long files = KernelDevices.openFiles();
+            int threads = Thread.getAllStackTraces().size();
+            for (int i = 0; i < 200; i++) {
+                LinuxBindings.bind(image, options).close();
+            }
+            assertThat(KernelDevices.openFiles()).isLessThanOrEqualTo(files);
+            assertThat(Thread.getAllStackTraces()).hasSizeLessThanOrEqualTo(threads + 2);
         }
     }
 }

@@ -12,7 +12,7 @@ class BoundDeviceTest {
     }
 
     @Test
-    void options_keep_each_file_system_from_writing() {
+    void optionsKeepEachFileSystemFromWriting() {
         assertThat(device("ext4", true).mountOptions()).isEqualTo("ro,nosuid,nodev,noexec,noload");
         assertThat(device("xfs", true).mountOptions()).isEqualTo("ro,nosuid,nodev,noexec,norecovery,nouuid");
         assertThat(device("btrfs", true).mountOptions()).isEqualTo("ro,nosuid,nodev,noexec,rescue=nologreplay");
@@ -21,7 +21,7 @@ class BoundDeviceTest {
     }
 
     @Test
-    void option_of_btrfs_is_the_one_that_the_kernel_knows() {
+    void optionOfBtrfsIsTheOneThatTheKernelKnows() {
         assertThat(BoundDevice.noLogReplay("5.4.0-150-generic")).isEqualTo(",nologreplay");
         assertThat(BoundDevice.noLogReplay("5.9.0")).isEqualTo(",rescue=nologreplay");
         assertThat(BoundDevice.noLogReplay("6.18.44")).isEqualTo(",rescue=nologreplay");
@@ -29,7 +29,7 @@ class BoundDeviceTest {
     }
 
     @Test
-    void what_is_no_file_system_is_not_mounted() {
+    void whatIsNoFileSystemIsNotMounted() {
         assertThat(device("ext4", true).isMountable()).isTrue();
         assertThat(device("swap", true).isMountable()).isFalse();
         assertThat(device("LVM2_member", true).isMountable()).isFalse();

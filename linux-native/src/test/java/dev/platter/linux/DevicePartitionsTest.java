@@ -47,7 +47,7 @@ class DevicePartitionsTest {
     }
 
     @Test
-    void partitions_are_added_where_they_lie() throws IOException {
+    void partitionsAreAddedWhereTheyLie() throws IOException {
         List<Path> nodes = DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192), range(200, 65536, 512)));
 
         assertThat(nodes).containsExactly(Path.of(loop.path() + "p1"), Path.of(loop.path() + "p200"));
@@ -60,7 +60,7 @@ class DevicePartitionsTest {
     }
 
     @Test
-    void equal_one_is_accepted_and_another_one_is_not() throws IOException {
+    void equalOneIsAcceptedAndAnotherOneIsNot() throws IOException {
         DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192)));
         DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192), range(2, 12288, 512)));
 
@@ -70,7 +70,7 @@ class DevicePartitionsTest {
     }
 
     @Test
-    void what_the_kernel_refuses_is_said() {
+    void whatTheKernelRefusesIsSaid() {
         assertThatThrownBy(() -> DevicePartitions.ensure(loop.path(), List.of(range(1, 0, 8192), range(2, 4096, 8192))))
                 .isInstanceOf(BlockIOException.class)
                 .hasMessageContaining("p2: the kernel takes no partition from 4096 of 8192 bytes: it overlaps");
@@ -79,7 +79,7 @@ class DevicePartitionsTest {
     }
 
     @Test
-    void open_partition_keeps_all() throws IOException {
+    void openPartitionKeepsAll() throws IOException {
         List<Path> nodes = DevicePartitions.ensure(loop.path(), List.of(range(1, 4096, 8192), range(2, 65536, 512)));
         try (Descriptor open = Descriptor.open(nodes.get(1), LibC.O_RDONLY)) {
             assertThat(open.number()).isNotNegative();
@@ -93,7 +93,7 @@ class DevicePartitionsTest {
     }
 
     @Test
-    void names_follow_the_kernel() {
+    void namesFollowTheKernel() {
         assertThat(DevicePartitions.node(Path.of("/dev/nbd0"), 3)).isEqualTo(Path.of("/dev/nbd0p3"));
         assertThat(DevicePartitions.node(Path.of("/dev/sda"), 3)).isEqualTo(Path.of("/dev/sda3"));
     }

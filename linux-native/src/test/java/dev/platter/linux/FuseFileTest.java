@@ -69,7 +69,7 @@ class FuseFileTest {
     }
 
     @Test
-    void file_has_the_bytes_of_the_device() throws IOException {
+    void fileHasTheBytesOfTheDevice() throws IOException {
         try (FuseFile file = mount(memory(), true, null)) {
             assertThat(file.isServed()).isTrue();
             assertThat(Files.size(path())).isEqualTo(SIZE);
@@ -87,7 +87,7 @@ class FuseFileTest {
     }
 
     @Test
-    void writes_and_zeros_reach_the_device() throws IOException {
+    void writesAndZerosReachTheDevice() throws IOException {
         BlockDevice device = memory();
         try (FuseFile file = mount(device, false, null);
                 FileChannel channel = FileChannel.open(path(), StandardOpenOption.WRITE)) {
@@ -104,7 +104,7 @@ class FuseFileTest {
     }
 
     @Test
-    void punched_hole_reads_zeros_and_is_no_discard() throws IOException {
+    void punchedHoleReadsZerosAndIsNoDiscard() throws IOException {
         BlockDevice device = new ForwardingDevice(memory()) {
             @Override
             public void discard(long offset, long length) {
@@ -124,7 +124,7 @@ class FuseFileTest {
     }
 
     @Test
-    void file_of_a_device_that_is_read_only_refuses_writes() throws IOException {
+    void fileOfADeviceThatIsReadOnlyRefusesWrites() throws IOException {
         try (FuseFile file = mount(BlockDevices.readOnly(memory()), true, null)) {
             assertThat(file.isServed()).isTrue();
             assertThatThrownBy(() ->
@@ -134,7 +134,7 @@ class FuseFileTest {
     }
 
     @Test
-    void errors_of_the_device_get_their_numbers() throws IOException {
+    void errorsOfTheDeviceGetTheirNumbers() throws IOException {
         BlockDevice device = new ForwardingDevice(memory()) {
             @Override
             public void read(long offset, ByteBuffer into) throws IOException {
@@ -185,7 +185,7 @@ class FuseFileTest {
     }
 
     @Test
-    void interrupted_reader_leaves_the_file_usable() throws Exception {
+    void interruptedReaderLeavesTheFileUsable() throws Exception {
         CountDownLatch reading = new CountDownLatch(1);
         CountDownLatch release = new CountDownLatch(1);
         BlockDevice device = new ForwardingDevice(memory()) {
@@ -215,7 +215,7 @@ class FuseFileTest {
     }
 
     @Test
-    void file_that_is_open_stays_and_says_who() throws IOException {
+    void fileThatIsOpenStaysAndSaysWho() throws IOException {
         FuseFile file = mount(memory(), true, null);
         try (Descriptor open = Descriptor.open(path(), LibC.O_RDONLY)) {
             assertThat(open.number()).isNotNegative();
@@ -230,7 +230,7 @@ class FuseFileTest {
     }
 
     @Test
-    void device_that_hangs_fails_after_the_limit() throws Exception {
+    void deviceThatHangsFailsAfterTheLimit() throws Exception {
         CountDownLatch release = new CountDownLatch(1);
         BlockDevice device = new ForwardingDevice(memory()) {
             @Override
@@ -255,7 +255,7 @@ class FuseFileTest {
     }
 
     @Test
-    void loop_device_over_it_is_the_device() throws IOException {
+    void loopDeviceOverItIsTheDevice() throws IOException {
         BlockDevice device = memory();
         try (FuseFile file = mount(device, false, null)) {
             assertThat(file.isServed()).isTrue();

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.opentest4j.TestAbortedException;
 
 /** What the tests of devices need of the system, and what they must not leave there. */
@@ -42,12 +43,21 @@ final class KernelDevices {
         return Objects.requireNonNull(LoopStatus.of(device), device + " is not bound");
     }
 
+    /** Returns how many files this process has open. */
+    static long openFiles() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.count();
+        }
+    }
+
     /** Asserts that nothing is left of the devices of a test: of files in its folder, or of these tags. */
     static void assertNothingLeft(Path folder, String... tags) throws IOException {
         List<String> roots = new ArrayList<>(List.of(folder.toRealPath() + "/"));
         for (String tag : tags) {
             roots.add(RunFolder.DEFAULT + "/" + tag + "/");
             assertThat(RunFolder.DEFAULT.resolve(tag)).doesNotExist();
+            String mapped = "platter-" + tag.replace("-", "--") + "-";
+            assertThat(DeviceMapper.list()).noneMatch(name -> name.startsWith(mapped));
         }
         for (String root : roots) {
             assertThat(LoopDevice.list()).extracting(LoopStatus::backingFile).noneMatch(file -> file.startsWith(root));

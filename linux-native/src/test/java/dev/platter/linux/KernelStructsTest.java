@@ -142,7 +142,7 @@ class KernelStructsTest {
     }
 
     @Test
-    void layouts_are_those_that_were_looked_up() {
+    void layoutsAreThoseThatWereLookedUp() {
         assertThat(constants().values().stream().mapToLong(Long::longValue).sum())
                 .as("sum of all, so that no number changes unnoticed where there is no compiler")
                 .isEqualTo(SUM);
@@ -160,7 +160,7 @@ class KernelStructsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"cc", "aarch64-linux-gnu-gcc"})
-    void compiler_agrees(String compiler, @TempDir Path folder) throws IOException {
+    void compilerAgrees(String compiler, @TempDir Path folder) throws IOException {
         ReferenceTools.assumeTool(compiler);
         List<String> lines = new ArrayList<>(List.of(INCLUDES));
         constants()

@@ -69,6 +69,11 @@ class KilledProcessTest {
     }
 
     private static List<String> command(Path image, String... more) {
+        return command(Server.class, image, more);
+    }
+
+    /** Returns the command that runs a program of the tests on an image. */
+    static List<String> command(Class<?> program, Path image, String... more) {
         String separator = System.getProperty("path.separator");
         List<String> path = new ArrayList<>(List.of("target/classes", "target/test-classes"));
         for (String property : List.of("jdk.module.path", "java.class.path")) {
@@ -83,7 +88,7 @@ class KilledProcessTest {
                 "-XX:+UseSerialGC",
                 "-cp",
                 String.join(separator, path),
-                Server.class.getName(),
+                program.getName(),
                 image.toString()));
         command.addAll(List.of(more));
         return command;
@@ -102,7 +107,7 @@ class KilledProcessTest {
     }
 
     @Test
-    void mount_on_a_killed_server_fails_at_once_and_is_cleaned() throws Exception {
+    void mountOnAKilledServerFailsAtOnceAndIsCleaned() throws Exception {
         Path point = Files.createDirectory(folder.resolve("mnt"));
         Process server = start(image("qcow2"), "qcow2");
         try {
@@ -123,7 +128,7 @@ class KilledProcessTest {
     }
 
     @Test
-    void raw_device_of_a_killed_process_works_on_until_it_is_released() throws Exception {
+    void rawDeviceOfAKilledProcessWorksOnUntilItIsReleased() throws Exception {
         Path file = image("raw");
         Process server = start(file, "raw");
         Path device;
@@ -141,7 +146,7 @@ class KilledProcessTest {
     }
 
     @Test
-    void without_the_right_to_it_the_capability_is_named() throws IOException {
+    void withoutTheRightToItTheCapabilityIsNamed() throws IOException {
         ReferenceTools.assumeTool("setpriv");
         List<String> command = new ArrayList<>(List.of("setpriv", "--bounding-set", "-sys_admin"));
         command.addAll(command(image("raw").toAbsolutePath(), "raw"));
@@ -155,7 +160,7 @@ class KilledProcessTest {
     }
 
     @Test
-    void stopped_server_fails_after_the_limit() throws Exception {
+    void stoppedServerFailsAfterTheLimit() throws Exception {
         Process server = start(image("qcow2"), "qcow2", "2");
         try {
             Path device = deviceOf(server);

@@ -63,7 +63,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void holes_of_a_raw_file_are_found() throws IOException {
+    void holesOfARawFileAreFound() throws IOException {
         Path file = TempImages.sparse(folder, "disk.raw", SIZE - 1);
         try (FileChannel channel = FileChannel.open(file, java.nio.file.StandardOpenOption.WRITE)) {
             channel.write(ByteBuffer.wrap(TestBytes.of(0, 65536)), 131072);
@@ -82,7 +82,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void trailing_hole_and_empty_file_have_no_data() throws IOException {
+    void trailingHoleAndEmptyFileHaveNoData() throws IOException {
         Path hole = folder.resolve("hole");
         try (java.io.RandomAccessFile out = new java.io.RandomAccessFile(hole.toFile(), "rw")) {
             out.setLength(SIZE);
@@ -101,7 +101,7 @@ class LinuxFileFactsTest {
 
     @ParameterizedTest
     @EnumSource(ZeroMode.class)
-    void zeros_are_made_without_writing_them(ZeroMode mode) throws IOException {
+    void zerosAreMadeWithoutWritingThem(ZeroMode mode) throws IOException {
         Path file = file();
         try (DiskImage image = open(file, true)) {
             assertThat(image.features().fastZero()).isTrue();
@@ -124,7 +124,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void discard_frees_space() throws IOException {
+    void discardFreesSpace() throws IOException {
         Path file = file();
         try (DiskImage image = open(file, true)) {
             image.discard(0, SIZE);
@@ -135,7 +135,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void block_device_is_zeroed_and_discarded_and_has_a_geometry() throws IOException {
+    void blockDeviceIsZeroedAndDiscardedAndHasAGeometry() throws IOException {
         KernelDevices.assumeLoop();
         Path file = file();
         try (LoopDevice loop = LoopDevice.attach(file, LoopOptions.ofWritable().withBlockSize(4096))) {
@@ -159,7 +159,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void second_writer_is_kept_out_whatever_else_is_closed() throws IOException {
+    void secondWriterIsKeptOutWhateverElseIsClosed() throws IOException {
         Path file = file();
         try (Storage first = Storages.open(file, true)) {
             Storages.open(file, false).close();
@@ -179,7 +179,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void qemu_that_writes_keeps_us_out_and_is_named() throws Exception {
+    void qemuThatWritesKeepsUsOutAndIsNamed() throws Exception {
         ReferenceTools.assumeTool("qemu-io");
         Path file = file();
         Process qemu = new ProcessBuilder(ReferenceTools.locate("qemu-io").toString(), "-f", "raw", file.toString())
@@ -203,7 +203,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void own_writer_is_no_reason_for_a_warning() throws IOException {
+    void ownWriterIsNoReasonForAWarning() throws IOException {
         Path file = file();
         List<Object> warnings = new ArrayList<>();
         OpenOptions warned =
@@ -220,7 +220,7 @@ class LinuxFileFactsTest {
     }
 
     @Test
-    void interrupted_writer_keeps_its_locks() throws IOException {
+    void interruptedWriterKeepsItsLocks() throws IOException {
         Path file = file();
         try (Storage storage = Storages.open(file, true)) {
             Thread.currentThread().interrupt();

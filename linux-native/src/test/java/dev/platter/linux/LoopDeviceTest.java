@@ -56,7 +56,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void whole_file_is_the_device() throws IOException {
+    void wholeFileIsTheDevice() throws IOException {
         Path file = file();
         try (LoopDevice loop = LoopDevice.attach(file, LoopOptions.ofReadOnly())) {
             LoopStatus status = KernelDevices.statusOf(loop.path());
@@ -71,7 +71,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void range_and_options_reach_the_kernel() throws IOException {
+    void rangeAndOptionsReachTheKernel() throws IOException {
         LoopOptions options = LoopOptions.ofWritable()
                 .withRange(8192, 1 << 20)
                 .withBlockSize(4096)
@@ -94,7 +94,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void writes_reach_the_file() throws IOException {
+    void writesReachTheFile() throws IOException {
         Path file = file();
         try (LoopDevice loop = LoopDevice.attach(file, LoopOptions.ofWritable());
                 FileChannel channel = FileChannel.open(loop.path(), StandardOpenOption.WRITE)) {
@@ -105,7 +105,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void old_kernels_way_gives_the_same() throws IOException {
+    void oldKernelsWayGivesTheSame() throws IOException {
         Path file = file();
         LoopOptions options = LoopOptions.ofWritable()
                 .withRange(4096, 8192)
@@ -142,7 +142,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void what_is_no_whole_sector_is_refused() throws IOException {
+    void whatIsNoWholeSectorIsRefused() throws IOException {
         Path odd = TempImages.raw(folder, "odd.raw", TestBytes.of(0, 5000));
         Path file = file();
 
@@ -166,7 +166,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void second_device_over_bytes_that_are_written_is_refused() throws IOException {
+    void secondDeviceOverBytesThatAreWrittenIsRefused() throws IOException {
         Path file = file();
         Path link = Files.createLink(folder.resolve("other-name"), file);
         try (LoopDevice first = LoopDevice.attach(file, LoopOptions.ofWritable().withRange(0, 1 << 20))) {
@@ -180,7 +180,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void file_is_known_again_though_its_name_is_gone() throws IOException {
+    void fileIsKnownAgainThoughItsNameIsGone() throws IOException {
         Path file = file();
         Path link = Files.createLink(folder.resolve("other-name"), file);
         try (LoopDevice first = LoopDevice.attach(file, LoopOptions.ofWritable())) {
@@ -191,7 +191,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void many_that_attach_at_once_get_devices_of_their_own() throws Exception {
+    void manyThatAttachAtOnceGetDevicesOfTheirOwn() throws Exception {
         ExecutorService threads = Executors.newFixedThreadPool(8);
         List<Future<LoopDevice>> attached = new ArrayList<>();
         try {
@@ -215,7 +215,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void mounted_device_stays_and_says_where() throws IOException {
+    void mountedDeviceStaysAndSaysWhere() throws IOException {
         ReferenceTools.assumeTool("mkfs.ext4");
         Path file = TempImages.sparse(folder, "disk.raw", 16 << 20);
         ReferenceTools.runOk("mkfs.ext4", "-q", file.toString());
@@ -238,7 +238,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void device_below_another_one_stays_and_says_so() throws IOException {
+    void deviceBelowAnotherOneStaysAndSaysSo() throws IOException {
         try (LoopDevice lower = LoopDevice.attach(file(), LoopOptions.ofReadOnly())) {
             try (LoopDevice upper =
                     LoopDevice.attach(lower.path(), LoopOptions.ofReadOnly().withRange(4096, 4096))) {
@@ -249,7 +249,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void autoclear_ends_the_device_with_its_last_user() throws IOException {
+    void autoclearEndsTheDeviceWithItsLastUser() throws IOException {
         Path file = file();
         LoopDevice loop = LoopDevice.attach(file, LoopOptions.ofReadOnly().withAutoclear(true));
         assertThat(LoopDevice.find(file)).hasSize(1);
@@ -260,7 +260,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void partitions_that_an_earlier_file_left_are_gone() throws IOException {
+    void partitionsThatAnEarlierFileLeftAreGone() throws IOException {
         Path file = file();
         Path number;
         try (LoopDevice loop = LoopDevice.attach(file, LoopOptions.ofReadOnly())) {
@@ -285,7 +285,7 @@ class LoopDeviceTest {
     }
 
     @Test
-    void absent_file_is_said_so() {
+    void absentFileIsSaidSo() {
         assertThatThrownBy(() -> LoopDevice.attach(folder.resolve("none"), LoopOptions.ofReadOnly()))
                 .isInstanceOf(java.nio.file.NoSuchFileException.class);
     }

@@ -16,7 +16,7 @@ class RunFolderTest {
     private Path folder;
 
     @Test
-    void folder_is_made_for_its_owner_alone() throws IOException {
+    void folderIsMadeForItsOwnerAlone() throws IOException {
         RunFolder run = RunFolder.open(folder.resolve("run"));
         Path binding = run.make("a.b-c_d");
 
@@ -27,7 +27,7 @@ class RunFolderTest {
     }
 
     @Test
-    void folder_that_others_may_change_is_not_trusted() throws IOException {
+    void folderThatOthersMayChangeIsNotTrusted() throws IOException {
         Path open = Files.createDirectory(folder.resolve("open"));
         Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxr-xr-x"));
         Path own = RunFolder.open(folder.resolve("own")).make("tag").getParent();
@@ -38,7 +38,7 @@ class RunFolderTest {
     }
 
     @Test
-    void names_become_tags() throws IOException {
+    void namesBecomeTags() throws IOException {
         RunFolder run = RunFolder.open(folder.resolve("run"));
 
         assertThat(run.makeLike("../a b\n").getFileName()).hasToString("a-b");

@@ -28,6 +28,12 @@ final class TestCatalog implements DeviceCatalog {
         return this;
     }
 
+    TestCatalog partition(int number, long start, long size, String content, String uuid) {
+        Place place = new Place("/dev/sda", number, start);
+        entries.add(new Entry("/dev/sda" + number, size, Kind.PARTITION, place, content, uuid, null));
+        return this;
+    }
+
     TestCatalog container(int number, long start, long size) {
         entries.add(new Entry("/dev/sda" + number, size, Kind.CONTAINER, new Place("/dev/sda", number, start), null));
         return this;
@@ -53,6 +59,12 @@ final class TestCatalog implements DeviceCatalog {
 
     @Override
     public BlockDevice device(String name) throws IOException {
+        for (Entry entry : entries) {
+            Place place = entry.place();
+            if (place != null && entry.name().equals(name)) {
+                return BlockDevices.slice(disk, name, place.start(), entry.size());
+            }
+        }
         List<long[]> pieces = volumes.get(name);
         if (pieces == null) {
             throw new NoSuchFileException(name);
