@@ -44,6 +44,10 @@ final class GuestDevice implements Closeable {
     /** Adds the options that all commands have that bind. */
     static void describe(CommandSpec spec) {
         Model.flag(spec, "let the device be written to; without it, nothing ever writes to the image", "--writable");
+        Model.flag(
+                spec,
+                "let file systems be written to although this system has one of the same UUID or label",
+                "--allow-duplicates");
         Model.choice(
                 spec,
                 "WAY",
@@ -196,6 +200,9 @@ final class GuestDevice implements Closeable {
                 io.message(Failures.text(failure));
             }
         });
+        if (arguments.has("--allow-duplicates")) {
+            options = options.allowDuplicates();
+        }
         String tag = arguments.value("--tag");
         if (tag != null) {
             options = options.tag(tag);

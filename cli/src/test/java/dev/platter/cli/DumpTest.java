@@ -162,7 +162,7 @@ final class DumpTest {
     void internalErrorsOfTheReaderLeaveNoHalfFileEither() throws IOException {
         Path image = TempImages.raw(folder, "a.raw", TestBytes.of(0, 4096));
 
-        Cli.run("dump", "-o", folder.resolve("missing/b.raw"), image).assertError(1, "no such file");
+        Cli.run("dump", "-o", folder.resolve("missing/b.raw"), image).assertError(1, "no such folder");
 
         assertThat(names()).containsExactly("a.raw");
     }

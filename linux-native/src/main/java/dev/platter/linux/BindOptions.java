@@ -8,8 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /** How a device becomes one of the kernel's. Immutable; each method returns changed options. */
 public final class BindOptions {
-    private static final BindOptions READ_ONLY =
-            new BindOptions(false, Via.AUTO, null, null, false, false, null, 2, null, false, error -> {});
+    private static final BindOptions READ_ONLY = new BindOptions(new Draft());
 
     private final boolean writable;
     private final Via via;
@@ -21,6 +20,7 @@ public final class BindOptions {
     private final int threads;
     private final @Nullable Duration timeout;
     private final boolean autoclear;
+    private final boolean duplicates;
     private final Consumer<? super IOException> onError;
 
     /** The ways from a device to one of the kernel's. */
@@ -35,29 +35,19 @@ public final class BindOptions {
         FUSE
     }
 
-    private BindOptions(
-            boolean writable,
-            Via via,
-            @Nullable DeviceCatalog catalog,
-            @Nullable String disk,
-            boolean partitions,
-            boolean volumes,
-            @Nullable String tag,
-            int threads,
-            @Nullable Duration timeout,
-            boolean autoclear,
-            Consumer<? super IOException> onError) {
-        this.writable = writable;
-        this.via = via;
-        this.catalog = catalog;
-        this.disk = disk;
-        this.partitions = partitions;
-        this.volumes = volumes;
-        this.tag = tag;
-        this.threads = threads;
-        this.timeout = timeout;
-        this.autoclear = autoclear;
-        this.onError = onError;
+    private BindOptions(Draft draft) {
+        this.writable = draft.writable;
+        this.via = draft.via;
+        this.catalog = draft.catalog;
+        this.disk = draft.disk;
+        this.partitions = draft.partitions;
+        this.volumes = draft.volumes;
+        this.tag = draft.tag;
+        this.threads = draft.threads;
+        this.timeout = draft.timeout;
+        this.autoclear = draft.autoclear;
+        this.duplicates = draft.duplicates;
+        this.onError = draft.onError;
     }
 
     /** Returns options for a device that cannot be written to. */
@@ -67,19 +57,20 @@ public final class BindOptions {
 
     /** Returns options for a device whose writes go to the image, which must have been opened for writing. */
     public static BindOptions writable() {
-        return new BindOptions(true, Via.AUTO, null, null, false, false, null, 2, null, false, error -> {});
+        return READ_ONLY.with(draft -> draft.writable = true);
     }
 
     /** Returns these options with another way. */
     public BindOptions as(Via way) {
-        return new BindOptions(
-                writable, way, catalog, disk, partitions, volumes, tag, threads, timeout, autoclear, onError);
+        return with(draft -> draft.via = way);
     }
 
     /** Returns these options with what an inspection found in the image, of which it is the first disk. */
     public BindOptions catalog(DeviceCatalog found) {
-        return new BindOptions(
-                writable, via, found, null, partitions, volumes, tag, threads, timeout, autoclear, onError);
+        return with(draft -> {
+            draft.catalog = found;
+            draft.disk = null;
+        });
     }
 
     /**
@@ -88,8 +79,10 @@ public final class BindOptions {
      * @param name of the disk, or of the part of one, that is bound, in the catalog: {@code /dev/sdb}
      */
     public BindOptions catalog(DeviceCatalog found, String name) {
-        return new BindOptions(
-                writable, via, found, name, partitions, volumes, tag, threads, timeout, autoclear, onError);
+        return with(draft -> {
+            draft.catalog = found;
+            draft.disk = name;
+        });
     }
 
     /**
@@ -97,7 +90,7 @@ public final class BindOptions {
      * member of a RAID get none: this system would take them for its own.
      */
     public BindOptions partitions() {
-        return new BindOptions(writable, via, catalog, disk, true, volumes, tag, threads, timeout, autoclear, onError);
+        return with(draft -> draft.partitions = true);
     }
 
     /**
@@ -106,8 +99,7 @@ public final class BindOptions {
      * partitions then; otherwise, and with {@link #autoclear}, loop devices.
      */
     public BindOptions volumes() {
-        return new BindOptions(
-                writable, via, catalog, disk, partitions, true, tag, threads, timeout, autoclear, onError);
+        return with(draft -> draft.volumes = true);
     }
 
     /**
@@ -117,8 +109,7 @@ public final class BindOptions {
      */
     public BindOptions tag(String name) {
         RunFolder.requireTag(name);
-        return new BindOptions(
-                writable, via, catalog, disk, partitions, volumes, name, threads, timeout, autoclear, onError);
+        return with(draft -> draft.tag = name);
     }
 
     /**
@@ -129,8 +120,7 @@ public final class BindOptions {
         if (count < 1) {
             throw new IllegalArgumentException("count: " + count + " is less than 1");
         }
-        return new BindOptions(
-                writable, via, catalog, disk, partitions, volumes, tag, count, timeout, autoclear, onError);
+        return with(draft -> draft.threads = count);
     }
 
     /**
@@ -143,8 +133,7 @@ public final class BindOptions {
         if (limit.compareTo(Duration.ofSeconds(1)) < 0) {
             throw new IllegalArgumentException("limit: " + limit + " is less than 1 second");
         }
-        return new BindOptions(
-                writable, via, catalog, disk, partitions, volumes, tag, threads, limit, autoclear, onError);
+        return with(draft -> draft.timeout = limit);
     }
 
     /**
@@ -153,7 +142,15 @@ public final class BindOptions {
      * Binding#isUsed() used} any more.
      */
     public BindOptions autoclear() {
-        return new BindOptions(writable, via, catalog, disk, partitions, volumes, tag, threads, timeout, true, onError);
+        return with(draft -> draft.autoclear = true);
+    }
+
+    /**
+     * Returns these options for file systems that may be written to although this system has one of the same UUID or label:
+     * an image of the same template, say. Not for btrfs, of which two with one UUID damage each other.
+     */
+    public BindOptions allowDuplicates() {
+        return with(draft -> draft.duplicates = true);
     }
 
     /**
@@ -161,8 +158,7 @@ public final class BindOptions {
      * did. Called by the threads that answer; what takes long there keeps the device waiting.
      */
     public BindOptions onError(Consumer<? super IOException> listener) {
-        return new BindOptions(
-                writable, via, catalog, disk, partitions, volumes, tag, threads, timeout, autoclear, listener);
+        return with(draft -> draft.onError = listener);
     }
 
     boolean isWritable() {
@@ -210,7 +206,45 @@ public final class BindOptions {
         return autoclear;
     }
 
+    boolean allowsDuplicates() {
+        return duplicates;
+    }
+
     Consumer<? super IOException> onError() {
         return onError;
+    }
+
+    /** Options that are being changed, by the one thread that changes them. */
+    private static final class Draft {
+        private boolean writable;
+        private Via via = Via.AUTO;
+        private @Nullable DeviceCatalog catalog;
+        private @Nullable String disk;
+        private boolean partitions;
+        private boolean volumes;
+        private @Nullable String tag;
+        private int threads = 2;
+        private @Nullable Duration timeout;
+        private boolean autoclear;
+        private boolean duplicates;
+        private Consumer<? super IOException> onError = error -> {};
+    }
+
+    private BindOptions with(Consumer<Draft> change) {
+        Draft draft = new Draft();
+        draft.writable = writable;
+        draft.via = via;
+        draft.catalog = catalog;
+        draft.disk = disk;
+        draft.partitions = partitions;
+        draft.volumes = volumes;
+        draft.tag = tag;
+        draft.threads = threads;
+        draft.timeout = timeout;
+        draft.autoclear = autoclear;
+        draft.duplicates = duplicates;
+        draft.onError = onError;
+        change.accept(draft);
+        return new BindOptions(draft);
     }
 }

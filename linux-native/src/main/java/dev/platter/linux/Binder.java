@@ -80,7 +80,7 @@ final class Binder {
         if (catalog == null) {
             return;
         }
-        DuplicateFileSystems duplicates = DuplicateFileSystems.of(image, options.isWritable(), binding::note);
+        DuplicateFileSystems duplicates = DuplicateFileSystems.of(image, options, binding::note);
         for (DeviceCatalog.Entry entry : entries) {
             if (entry.equals(diskEntry) || isShown(entry)) {
                 duplicates.check(entry, catalog);

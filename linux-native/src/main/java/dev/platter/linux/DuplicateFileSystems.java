@@ -29,26 +29,34 @@ final class DuplicateFileSystems {
 
     private final HostFileSystems host;
     private final boolean writable;
+    private final boolean allowed;
     private final Set<Path> ours;
     private final @Nullable Path image;
     private final Consumer<String> notes;
 
     /**
+     * @param allowed whether those that do no harm by themselves may be written to
      * @param ours devices of bindings
      * @param image the block device that is bound, where it is one and not a file
      * @param notes told what is shown nevertheless, and how to take care
      */
     DuplicateFileSystems(
-            HostFileSystems host, boolean writable, Set<Path> ours, @Nullable Path image, Consumer<String> notes) {
+            HostFileSystems host,
+            boolean writable,
+            boolean allowed,
+            Set<Path> ours,
+            @Nullable Path image,
+            Consumer<String> notes) {
         this.host = host;
         this.writable = writable;
+        this.allowed = allowed;
         this.ours = Set.copyOf(ours);
         this.image = image;
         this.notes = notes;
     }
 
     /** Returns the check for a device that is about to be bound. */
-    static DuplicateFileSystems of(BlockDevice device, boolean writable, Consumer<String> notes) throws IOException {
+    static DuplicateFileSystems of(BlockDevice device, BindOptions options, Consumer<String> notes) throws IOException {
         Set<Path> ours = new HashSet<>();
         for (BindingInfo binding : LinuxBindings.list()) {
             for (Path own : binding.devices()) {
@@ -58,7 +66,8 @@ final class DuplicateFileSystems {
         DiskPlaces.Piece piece = DiskPlaces.inFile(device);
         Path file = piece == null ? null : piece.file().toRealPath();
         Path image = file != null && SysBlock.deviceOf(file) >= 0 ? file : null;
-        return new DuplicateFileSystems(HostFileSystems.now(), writable, ours, image, notes);
+        return new DuplicateFileSystems(
+                HostFileSystems.now(), options.isWritable(), options.allowsDuplicates(), ours, image, notes);
     }
 
     /**
@@ -84,30 +93,35 @@ final class DuplicateFileSystems {
         if (uuid != null && !twins.isEmpty()) {
             String sentence = name + ": holds " + entry.content() + " with the UUID " + Printable.escape(uuid)
                     + ", which this system has " + place(twins.get(0)) + " as well";
-            requireReadOnly(sentence);
-            notes.accept(sentence + "; it is bound read-only, name it by its device"
-                    + (btrfs ? ", and do not mount it while the other one is mounted" : ""));
+            say(sentence, btrfs);
         } else if (label != null && !label.isEmpty()) {
-            checkLabel(name, label);
+            List<HostFileSystems.Known> namesakes = others(host.ofLabel(label), false);
+            if (!namesakes.isEmpty()) {
+                String sentence = name + ": has the label " + Printable.quote(label) + ", which this system has "
+                        + place(namesakes.get(0)) + " as well";
+                say(sentence, false);
+            }
         }
     }
 
-    private void requireReadOnly(String sentence) throws BlockIOException {
-        if (writable) {
+    private void say(String sentence, boolean harms) throws BlockIOException {
+        if (writable && harms) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
                     sentence
-                            + ": one could be taken for the other; bind it read-only, or give one of them a UUID of its own",
+                            + ": the two would be taken for one; bind it read-only, or give one of them a UUID of its own",
                     null);
         }
-    }
-
-    private void checkLabel(String name, String label) throws IOException {
-        List<HostFileSystems.Known> namesakes = others(host.ofLabel(label), false);
-        if (!namesakes.isEmpty()) {
-            notes.accept(name + ": has the label " + Printable.quote(label) + ", which this system has "
-                    + place(namesakes.get(0)) + " as well; name it by its device");
+        if (writable && !allowed) {
+            throw new BlockIOException(
+                    Kind.NOT_SUPPORTED,
+                    sentence
+                            + ": one could be taken for the other; bind it read-only, or allow duplicates and name it by its"
+                            + " device only",
+                    null);
         }
+        notes.accept(sentence + "; name it by its device"
+                + (harms ? ", and do not mount it while the other one is mounted" : ""));
     }
 
     private static String place(HostFileSystems.Known twin) {

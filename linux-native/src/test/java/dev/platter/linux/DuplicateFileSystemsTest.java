@@ -45,7 +45,12 @@ class DuplicateFileSystemsTest {
     }
 
     private DuplicateFileSystems check(boolean writable, HostFileSystems.Known... known) {
-        return new DuplicateFileSystems(new HostFileSystems(List.of(known)), writable, Set.of(), null, notes::add);
+        return new DuplicateFileSystems(
+                new HostFileSystems(List.of(known)), writable, false, Set.of(), null, notes::add);
+    }
+
+    private DuplicateFileSystems allowing(HostFileSystems.Known... known) {
+        return new DuplicateFileSystems(new HostFileSystems(List.of(known)), true, true, Set.of(), null, notes::add);
     }
 
     private static HostFileSystems.Known mounted(String uuid) {
@@ -70,7 +75,7 @@ class DuplicateFileSystemsTest {
         assertThat(notes)
                 .singleElement()
                 .asString()
-                .contains("it is bound read-only, name it by its device")
+                .contains("name it by its device")
                 .contains("do not mount it while the other one is mounted");
     }
 
@@ -83,10 +88,29 @@ class DuplicateFileSystemsTest {
     }
 
     @Test
-    void labelOfTheHostIsSaidOnly() throws IOException {
-        check(true, new HostFileSystems.Known(null, "my root", null)).check(entry("ext4", UUID, "my root"), NOTHING);
+    void labelOfTheHostIsRefusedToWriteAndSaidWhenReadOnly() throws IOException {
+        HostFileSystems.Known host = new HostFileSystems.Known(null, "my root", null);
+        DeviceCatalog.Entry entry = entry("ext4", UUID, "my root");
+
+        check(false, host).check(entry, NOTHING);
 
         assertThat(notes).singleElement().asString().contains("has the label \"my root\", which this system has");
+        assertThatThrownBy(() -> check(true, host).check(entry, NOTHING))
+                .hasMessageContaining("has the label \"my root\", which this system has")
+                .hasMessageContaining("bind it read-only, or allow duplicates");
+    }
+
+    @Test
+    void duplicateThatIsAllowedIsSaid() throws IOException {
+        allowing(mounted(UUID)).check(entry("ext4", UUID, null), NOTHING);
+
+        assertThat(notes).singleElement().asString().contains("with the UUID " + UUID);
+    }
+
+    @Test
+    void secondBtrfsOfOneUuidIsNeverAllowedToBeWritten() {
+        assertThatThrownBy(() -> allowing(mounted(UUID)).check(entry("btrfs", UUID, null), NOTHING))
+                .hasMessageContaining("the two would be taken for one");
     }
 
     @Test
@@ -105,7 +129,7 @@ class DuplicateFileSystemsTest {
         try (LoopDevice loop = LoopDevice.attach(raw)) {
             HostFileSystems.Known other = new HostFileSystems.Known(UUID, null, loop.path());
             DuplicateFileSystems duplicates = new DuplicateFileSystems(
-                    new HostFileSystems(List.of(other)), true, Set.of(loop.path()), null, notes::add);
+                    new HostFileSystems(List.of(other)), true, false, Set.of(loop.path()), null, notes::add);
             if (type.equals("btrfs")) {
                 assertThatThrownBy(() -> duplicates.check(entry(type, UUID, null), NOTHING))
                         .hasMessageContaining("which this system has on " + loop.path());
@@ -123,7 +147,8 @@ class DuplicateFileSystemsTest {
         Path raw = TempImages.sparse(folder, "disk.raw", 1 << 20);
         try (LoopDevice loop = LoopDevice.attach(raw)) {
             HostFileSystems host = new HostFileSystems(List.of(new HostFileSystems.Known(UUID, null, loop.path())));
-            DuplicateFileSystems duplicates = new DuplicateFileSystems(host, true, Set.of(), loop.path(), notes::add);
+            DuplicateFileSystems duplicates =
+                    new DuplicateFileSystems(host, true, false, Set.of(), loop.path(), notes::add);
 
             assertThatCode(() -> duplicates.check(entry("ext4", UUID, null), NOTHING))
                     .doesNotThrowAnyException();

@@ -300,7 +300,7 @@ class LinuxBindingsTest {
             LinuxBindings.bind(image, writable).close();
             try (Binding binding = LinuxBindings.bind(
                     image, BindOptions.readOnly().tag(TAG).catalog(catalog).partitions())) {
-                assertThat(binding.notes()).singleElement().asString().contains("it is bound read-only");
+                assertThat(binding.notes()).singleElement().asString().contains("name it by its device");
             }
         } finally {
             ReferenceTools.runOk("umount", point.toString());
