@@ -41,30 +41,41 @@ final class ForeignWriter {
         known = new Writers("", System.nanoTime() - FRESH_NANOS);
     }
 
-    /** Returns what was known of it a second ago or later, or null. */
+    /** Returns what was known of it a second ago or later, or null; who is said to write does so now. */
     static @Nullable String of(Path file) {
         if (!THERE) {
             return null;
         }
         try {
             Writers writers = known;
-            if (System.nanoTime() - writers.asked >= FRESH_NANOS) {
-                String all = Files.readString(LOCKS, StandardCharsets.ISO_8859_1);
-                writers = new Writers(writersIn(all, ProcessHandle.current().pid()), System.nanoTime());
-                known = writers;
+            if (System.nanoTime() - writers.asked < FRESH_NANOS) {
+                if (find(writers.locks, file) == null) {
+                    return null;
+                }
+                // it may have ended since, and the number of its file be that of another
             }
-            if (writers.locks.isEmpty()) {
-                return null;
-            }
-            Map<String, Object> attributes = Files.readAttributes(file, "unix:dev,ino");
-            if (attributes.get("dev") instanceof Long device && attributes.get("ino") instanceof Long inode) {
-                return find(writers.locks, device, inode);
-            }
-            return null;
+            return find(ask().locks, file);
         } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
             // not to know is no reason not to read
             return null;
         }
+    }
+
+    private static Writers ask() throws IOException {
+        String all = Files.readString(LOCKS, StandardCharsets.ISO_8859_1);
+        Writers writers = new Writers(writersIn(all, ProcessHandle.current().pid()), System.nanoTime());
+        known = writers;
+        return writers;
+    }
+
+    private static @Nullable String find(String writers, Path file) throws IOException {
+        if (writers.isEmpty()) {
+            return null;
+        }
+        Map<String, Object> attributes = Files.readAttributes(file, "unix:dev,ino");
+        return attributes.get("dev") instanceof Long device && attributes.get("ino") instanceof Long inode
+                ? find(writers, device, inode)
+                : null;
     }
 
     /** Returns the lines of exclusive locks of other processes, and of qemu where it may write. */

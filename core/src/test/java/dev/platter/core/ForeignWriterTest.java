@@ -1,9 +1,14 @@
 package dev.platter.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -47,6 +52,31 @@ final class ForeignWriterTest {
 
         assertThat(find("1: POSIX  ADVISORY  WRITE 1 12345:67890:5 0 EOF", device, 5))
                 .isNotNull();
+    }
+
+    /** The number of a file that is gone is soon that of another. */
+    @Test
+    void writerThatHasJustEndedIsNoWriter(@TempDir Path folder) throws Exception {
+        Path file = Files.createFile(folder.resolve("disk.raw"));
+        assumeTrue(Files.isReadable(Path.of("/proc/locks")) && isThere("flock"), "needs /proc/locks and flock");
+        Process writer = new ProcessBuilder("flock", "-x", file.toString(), "sh", "-c", "echo held; read end")
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        try {
+            assertThat(writer.inputReader().readLine()).isEqualTo("held");
+            ForeignWriter.forget();
+            assertThat(ForeignWriter.of(file)).isNotNull();
+        } finally {
+            writer.getOutputStream().close();
+            writer.waitFor();
+        }
+
+        assertThat(ForeignWriter.of(file)).isNull();
+    }
+
+    private static boolean isThere(String program) {
+        return Stream.of(System.getenv().getOrDefault("PATH", "").split(":", -1))
+                .anyMatch(place -> Files.isExecutable(Path.of(place, program)));
     }
 
     private static @Nullable String find(String locks, long device, long inode) {
