@@ -5,7 +5,7 @@ whatever happens.
 """
 import contextlib, json, os, shutil, statistics, subprocess, tempfile, time
 
-from bench_measuring import HEAP, MIB, amount, fail, output, row, run
+from bench_measuring import HEAP, amount, fail, output, row, run
 from bench_servers import content, cpu_of
 
 TOOLS = {"losetup": "mount", "fio": "fio", "qemu-storage-daemon": "qemu-system-common", "nbdfuse": "libnbd-bin"}
@@ -67,11 +67,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def ours(bench, image, how, writable=False):
+def ours(bench, image, how):
     with tempfile.TemporaryDirectory(prefix="platter-bench-") as folder:
         tag = os.path.basename(folder)
         lines = output([bench.platter, "bind", "-q", "--fork", "--pid-file", f"{folder}/pid", "--tag", tag, "--as", how,
-                        "-f", "qcow2", *(["--writable"] if writable else []), image], env=bench.env).splitlines()
+                        "-f", "qcow2", image], env=bench.env).splitlines()
         try:
             yield Served(lines[0].split()[0], int(content(f"{folder}/pid")))
         finally:

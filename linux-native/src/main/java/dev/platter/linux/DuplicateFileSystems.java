@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Keeps file systems of an image from being mistaken for those of this system. Whoever looks for one by its UUID may find the
  * image's, and the driver of btrfs takes two of one UUID for the devices of one file system. So such a one is shown
- * read-only, by the kernel itself, and never to write; nor is one of several devices of a btrfs.
+ * read-only, by the kernel itself, and to write only where the caller allows duplicates; a second btrfs of one UUID and one of
+ * several devices of a btrfs never are.
  */
 final class DuplicateFileSystems {
     private static final String BTRFS = "btrfs";
