@@ -82,6 +82,13 @@ final class Connection implements Runnable {
         }
     }
 
+    /** Looks for requests before it sleeps for them, if it may. */
+    void poll() {
+        if (channel instanceof SocketChannel plain) {
+            wire.poll(new RequestPolling(plain, server.polling(), RequestPolling.USUAL_NANOS));
+        }
+    }
+
     @Override
     public void run() {
         String why = "";

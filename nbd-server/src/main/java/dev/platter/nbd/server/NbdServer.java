@@ -55,6 +55,9 @@ public final class NbdServer implements Closeable {
     private final List<Listening> listening = new ArrayList<>();
     private final Map<Connection, Thread> connections = new ConcurrentHashMap<>();
     private final Semaphore admission;
+    /** Half of the processors may wait for requests: the others are for clients, and for everybody else. */
+    private final Semaphore polling = new Semaphore(Runtime.getRuntime().availableProcessors() / 2);
+
     private final AtomicLong accepted = new AtomicLong();
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Watchdog watchdog = new Watchdog("nbd-watchdog");
@@ -392,6 +395,10 @@ public final class NbdServer implements Closeable {
 
     boolean offersExtendedHeaders() {
         return extendedHeaders;
+    }
+
+    Semaphore polling() {
+        return polling;
     }
 
     BufferPool pool() {

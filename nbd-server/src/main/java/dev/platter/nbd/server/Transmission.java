@@ -68,6 +68,9 @@ final class Transmission {
         this.maximumPayload = server.limits().maximumPayload();
         this.zeroCopy = readOnly && connection.sendsPages();
         this.slow = device.features().slowReads() ? new SlowReads(connection, server, device, answers, pace) : null;
+        if (slow == null) {
+            connection.poll();
+        }
     }
 
     /** Returns when the client said goodbye, or hung up between two requests. */

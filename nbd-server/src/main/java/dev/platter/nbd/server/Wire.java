@@ -5,6 +5,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ByteChannel;
+import org.jspecify.annotations.Nullable;
 
 /** What a client sends, buffered. Used by the one thread of its connection. */
 final class Wire {
@@ -14,6 +15,7 @@ final class Wire {
     private final ByteChannel channel;
     private final Watchdog.Watch watch;
     private long idleNanos;
+    private @Nullable RequestPolling polling;
     private final ByteBuffer in = ByteBuffer.allocateDirect(BUFFER_BYTES).limit(0);
 
     /** @param idleNanos how long a client may pause inside a message; 0 if somebody else set a deadline for all of it */
@@ -26,6 +28,11 @@ final class Wire {
     /** From now on a client may pause inside a message for that long. */
     void pauseAtMost(long nanos) {
         idleNanos = nanos;
+    }
+
+    /** From now on the next message is looked for in that way. */
+    void poll(RequestPolling socket) {
+        polling = socket;
     }
 
     /** Returns the buffer of what was received and not yet taken, from its position to its limit. */
@@ -121,7 +128,7 @@ final class Wire {
             in.limit(in.position()).position(start);
             return got >= 0;
         }
-        int got = channel.read(in);
+        int got = polling == null ? channel.read(in) : polling.read(in);
         in.flip();
         return got >= 0;
     }
