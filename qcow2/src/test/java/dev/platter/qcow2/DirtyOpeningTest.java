@@ -3,10 +3,12 @@ package dev.platter.qcow2;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.platter.core.BitmapInfo;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.CorruptImageException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
+import dev.platter.core.Durability;
 import dev.platter.core.LimitExceededException;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReadOnlyDeviceException;
@@ -27,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** An image that was not closed properly gets right refcounts when it is opened for writing, but not if it is refused. */
@@ -37,6 +40,8 @@ final class DirtyOpeningTest {
     /** Where the extension says it, as the only one of the header. */
     private static final int BITMAP_DIRECTORY = 136;
 
+    private static final int IN_USE = Bitmap.FLAG_IN_USE | Bitmap.FLAG_AUTO;
+
     private static final OpenOptions WRITABLE =
             OpenOptions.builder().writable(true).build();
 
@@ -46,6 +51,48 @@ final class DirtyOpeningTest {
     static Stream<Arguments> refusals() {
         return Stream.of(
                 refused("corrupt", CorruptImageException.class, "marked as corrupt", image().incompatible(2), b -> {}),
+                refused(
+                        "unknown feature",
+                        UnsupportedFeatureException.class,
+                        "unknown incompatible features, the image cannot be read without them: bit 5",
+                        image(),
+                        b -> markIncompatible(b, 5)),
+                refused(
+                        "corrupt, unknown feature",
+                        UnsupportedFeatureException.class,
+                        "cannot be read without them: bit 40",
+                        image().incompatible(2),
+                        b -> markIncompatible(b, 40)),
+                refused(
+                        "corrupt, encrypted",
+                        CorruptImageException.class,
+                        "marked as corrupt",
+                        image().incompatible(2).encrypted(1),
+                        b -> {}),
+                refused(
+                        "corrupt, bitmap in use",
+                        CorruptImageException.class,
+                        "marked as corrupt",
+                        image().incompatible(2).bitmap("b", 12, IN_USE, (byte) 1),
+                        b -> {}),
+                refused(
+                        "unknown feature, bitmap in use",
+                        UnsupportedFeatureException.class,
+                        "cannot be read without them: bit 5",
+                        image().bitmap("b", 12, IN_USE, (byte) 1),
+                        b -> markIncompatible(b, 5)),
+                refused(
+                        "bitmap in use, tables in one place",
+                        CorruptImageException.class,
+                        "an L2 table and the L1 table both lie at 4096",
+                        image().bitmap("b", 12, IN_USE, (byte) 1),
+                        b -> b.putLong(L1_TABLE, L1_TABLE | L2Entry.COPIED)),
+                refused(
+                        "bitmap in use, whose table is nowhere",
+                        CorruptImageException.class,
+                        "bitmap \"b\" (entry at",
+                        image().bitmap("b", 12, IN_USE, (byte) 1),
+                        b -> b.putLong((int) b.getLong(BITMAP_DIRECTORY), 512)),
                 refused("encrypted", UnsupportedFeatureException.class, "encrypted", image().encrypted(1), b -> {}),
                 refused(
                         "backing",
@@ -91,6 +138,10 @@ final class DirtyOpeningTest {
         return new Qcow2Builder(3, 12, 64 * CLUSTER);
     }
 
+    private static void markIncompatible(ByteBuffer image, int bit) {
+        image.putLong(72, image.getLong(72) | 1L << bit);
+    }
+
     private static Qcow2Builder manyBitmaps() {
         Qcow2Builder image = image();
         for (int i = 0; i < 257; i++) {
@@ -124,6 +175,44 @@ final class DirtyOpeningTest {
 
         assertThat(storage.contents()).isEqualTo(bytes);
         assertThat(storage.moment()).as("requests").isZero();
+    }
+
+    /** They miss writes, and say so still: they are no reason to refuse the image. */
+    @Test
+    void bitmapsInUseStayInUse() throws IOException {
+        byte[] bytes = image().data(0, 5)
+                .bitmap("b", 12, IN_USE, (byte) 1)
+                .incompatible(Qcow2Header.INCOMPAT_DIRTY)
+                .build();
+        RepairTest.damageRefcounts(bytes, new Random(3));
+        CrashStorage storage = new CrashStorage("dirty.qcow2", bytes);
+
+        try (DiskImage image = DiskImages.open(storage, WRITABLE)) {
+            image.write(0, ByteBuffer.allocate(CLUSTER), Durability.NONE);
+        }
+
+        try (DiskImage after = Qcow2Builder.open(storage.contents(), OpenOptions.defaults())) {
+            assertThat(after.info().dirty()).isFalse();
+            assertThat(after.bitmaps()).hasSize(1).allMatch(BitmapInfo::inUse);
+            assertThat(after.check(CheckOutcome.SILENT).corruptions()).isZero();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Qcow2.Repair.class)
+    void imageOfAnUnknownFeatureIsNotRepaired(Qcow2.Repair what) throws IOException {
+        byte[] bytes = image().data(0, 5)
+                .incompatible(Qcow2Header.INCOMPAT_DIRTY | Qcow2Header.INCOMPAT_CORRUPT)
+                .build();
+        RepairTest.damageRefcounts(bytes, new Random(3));
+        markIncompatible(ByteBuffer.wrap(bytes), 5);
+        CrashStorage storage = new CrashStorage("unknown.qcow2", bytes);
+
+        assertThatThrownBy(() -> Qcow2.repair(storage, OpenOptions.defaults(), what))
+                .isInstanceOf(UnsupportedFeatureException.class)
+                .hasMessageContaining("bit 5");
+
+        assertThat(storage.contents()).isEqualTo(bytes);
     }
 
     @Test
