@@ -15,6 +15,7 @@ final class HostReferences {
     private CheckWindow window;
     private boolean pastEnd;
     private long firstBeyondEnd = -1;
+    private long firstUncounted = -1;
 
     /**
      * Makes it.
@@ -50,6 +51,16 @@ final class HostReferences {
     /** Notes that something is said to lie beyond the end of the file. */
     void noteBeyondEnd(long offset) {
         firstBeyondEnd = firstBeyondEnd < 0 ? offset : Math.min(firstBeyondEnd, offset);
+    }
+
+    /** Returns where the first walk met what names clusters that are not counted, or -1. */
+    long firstUncounted() {
+        return firstUncounted;
+    }
+
+    /** Notes that what lies at {@code offset} names clusters that are not counted. */
+    void noteUncounted(long offset) {
+        firstUncounted = firstUncounted < 0 ? offset : Math.min(firstUncounted, offset);
     }
 
     /** Returns whether the first walk met a reference to a cluster of a window. */

@@ -223,6 +223,9 @@ final class L2TableWalk {
             }
         }
         if (hasDataFile || bitmap != 0) {
+            if (window.isFirst()) {
+                references.noteUncounted(tablePiece + at);
+            }
             return;
         }
         long sectors = (descriptor >>> compressedShift & ((1L << (clusterBits - 8)) - 1)) + 1;

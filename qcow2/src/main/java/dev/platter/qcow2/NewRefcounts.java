@@ -50,6 +50,42 @@ final class NewRefcounts {
     }
 
     /**
+     * Checks that refcounts can say how many references there are, and writes nothing.
+     *
+     * @throws CorruptImageException if there are not enough bits for one of them
+     */
+    void requireFits(ReferenceCounts window) throws CorruptImageException {
+        for (int i = 0; i < window.size(); i++) {
+            requireFits(window.first() + i, window.get(i));
+        }
+    }
+
+    private void requireFits(long cluster, long count) throws CorruptImageException {
+        if (!fits(count, order)) {
+            throw new CorruptImageException(file.name() + ": the cluster at " + (cluster << clusterBits)
+                    + " is referred to " + Long.toUnsignedString(count) + " times; refcounts of " + (1 << order)
+                    + " bits hold up to " + ((1L << (1 << order)) - 1));
+        }
+    }
+
+    /**
+     * Checks that their table has room for clusters up to where they begin themselves, and writes nothing.
+     *
+     * @throws LimitExceededException if it has not
+     */
+    void requireRoom() throws LimitExceededException {
+        long clusters = (start >>> blockBits) / (clusterSize / Long.BYTES) + 1;
+        if (clusters > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES / clusterSize) {
+            throw tooLarge();
+        }
+    }
+
+    private LimitExceededException tooLarge() {
+        return new LimitExceededException(file.name() + ": its refcount table would have more than "
+                + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES + " bytes");
+    }
+
+    /**
      * Sets the refcount of a cluster below {@code start}; blocks come in ascending order.
      *
      * @throws CorruptImageException if there are not enough bits for it
@@ -61,11 +97,7 @@ final class NewRefcounts {
             blockIndex = index;
             HostFile.fillZeros(block.clear(), block.capacity());
         }
-        if (!fits(count, order)) {
-            throw new CorruptImageException(file.name() + ": the cluster at " + (cluster << clusterBits)
-                    + " is referred to " + Long.toUnsignedString(count) + " times; refcounts of " + (1 << order)
-                    + " bits hold up to " + ((1L << (1 << order)) - 1));
-        }
+        requireFits(cluster, count);
         Refcounts.put(block, (int) cluster & ((1 << blockBits) - 1), order, count);
     }
 
@@ -112,8 +144,7 @@ final class NewRefcounts {
             tableClusters = needed;
         }
         if (tableClusters * clusterSize > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
-            throw new LimitExceededException(file.name() + ": its refcount table would have more than "
-                    + Qcow2Header.MAX_REFCOUNT_TABLE_BYTES + " bytes");
+            throw tooLarge();
         }
         long tablePlace = next + ownBlocks;
         long end = tablePlace + tableClusters;

@@ -50,7 +50,9 @@ final class Qcow2Check {
     private final long[] stored = new long[RUN];
     private long highest;
     private long firstBeyondEnd = -1;
+    private long firstUncounted = -1;
     private boolean refcountsWrong;
+    private boolean blocksWrong;
 
     /** Takes the number of references to each cluster, instead of comparing it with the refcount. */
     interface CountSink {
@@ -156,6 +158,7 @@ final class Qcow2Check {
             if (i == 0) {
                 walk.walk();
                 firstBeyondEnd = references.firstBeyondEnd();
+                firstUncounted = references.firstUncounted();
                 if (sink == null) {
                     examineRefcountTable(references);
                 }
@@ -180,9 +183,19 @@ final class Qcow2Check {
         return firstBeyondEnd;
     }
 
+    /** Returns where a check found what names clusters in a way that it could not follow or does not count, or -1. */
+    long firstUncounted() {
+        return firstUncounted;
+    }
+
     /** Returns whether a check found a refcount, or what leads to one, that is not merely too large. */
     boolean hasWrongRefcounts() {
-        return refcountsWrong;
+        return refcountsWrong || blocksWrong;
+    }
+
+    /** Returns whether a check found a refcount block that is nowhere, or where something else lies as well. */
+    boolean hasWrongBlocks() {
+        return blocksWrong;
     }
 
     private CheckWindow window(long first, int size, boolean wide, boolean isFirst, boolean fresh) throws IOException {
@@ -224,7 +237,7 @@ final class Qcow2Check {
             } else if (cluster >= clusters) {
                 findings.corruption(at, "ERROR refcount block " + i + " begins beyond the end of the file");
             }
-            refcountsWrong |= !isCounted(entry) || (entry & Refcounts.RESERVED) != 0;
+            blocksWrong |= !isCounted(entry) || (entry & Refcounts.RESERVED) != 0;
             if (isCounted(entry)) {
                 references.markReferenced(cluster);
             }
@@ -275,7 +288,7 @@ final class Qcow2Check {
         counts.increment(index);
         long count = clamp(counts.get(index));
         if (count != 1) {
-            refcountsWrong = true;
+            blocksWrong = true;
             findings.corruption(
                     header.refcountTableOffset() + (long) tableIndex * Long.BYTES,
                     "ERROR refcount block " + tableIndex + " refcount=" + count);

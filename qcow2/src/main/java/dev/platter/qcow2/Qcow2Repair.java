@@ -3,7 +3,6 @@ package dev.platter.qcow2;
 import dev.platter.core.CheckListener;
 import dev.platter.core.CheckReport;
 import dev.platter.core.CorruptImageException;
-import dev.platter.core.DirectBuffers;
 import dev.platter.core.Limits;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -17,7 +16,6 @@ import java.util.List;
  */
 final class Qcow2Repair {
     private static final int WINDOW = 1 << 22;
-    private static final int PIECE_BYTES = 64 << 10;
     private static final CheckListener SILENT = new CheckListener() {};
 
     private final Qcow2Header header;
@@ -47,11 +45,11 @@ final class Qcow2Repair {
             if (check.hasWrongRefcounts()) {
                 rebuild(snapshots, bitmaps, limits);
             } else {
-                requireNothingBeyondEnd(check);
+                requireAllCounted(check);
                 lowerLeaks(snapshots, bitmaps, limits);
             }
             Qcow2Header now = Qcow2Header.read(file.storage());
-            new OwnFlags(now, file).set();
+            new OwnFlags(now, file, snapshots).set();
             file.sync();
             whole = new Qcow2Check(now, file, snapshots, bitmaps, limits, SILENT)
                             .run()
@@ -69,10 +67,11 @@ final class Qcow2Repair {
 
     /** Makes the refcounts anew, whatever they were. */
     private void rebuild(List<Snapshot> snapshots, List<Bitmap> bitmaps, Limits limits) throws IOException {
+        counts.requireRoom();
         // the new ones go behind the end of the file, so a look comes first
-        Qcow2Check look = new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT, WINDOW, window -> {});
+        Qcow2Check look = new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT, WINDOW, counts::requireFits);
         look.run();
-        requireNothingBeyondEnd(look);
+        requireAllCounted(look);
         begin();
         new Qcow2Check(header, file, snapshots, bitmaps, limits, SILENT, WINDOW, this::take).run();
         NewRefcounts.Place place = counts.finish();
@@ -80,7 +79,12 @@ final class Qcow2Repair {
         file.sync();
     }
 
-    private void requireNothingBeyondEnd(Qcow2Check check) throws CorruptImageException {
+    /** What is not counted would be free afterwards. */
+    private void requireAllCounted(Qcow2Check check) throws CorruptImageException {
+        if (check.firstUncounted() >= 0) {
+            throw new CorruptImageException(file.name() + ": the entry at " + check.firstUncounted()
+                    + " names clusters in a way that makes no sense; a repair would free what they hold");
+        }
         if (check.firstBeyondEnd() >= 0) {
             throw new CorruptImageException(file.name() + ": tables or data lie beyond the end of the file ("
                     + file.fileSize() + " bytes): it is truncated, and a repair would hide what is lost");
@@ -107,12 +111,16 @@ final class Qcow2Repair {
         if (report.leaks() == 0) {
             return report;
         }
+        if (check.hasWrongBlocks()) {
+            // what is lowered there may not be what it seems: only new refcounts help
+            return report;
+        }
         // what a table refers to that was cut off looks like leaks
-        requireNothingBeyondEnd(check);
+        requireAllCounted(check);
         lowerLeaks(snapshots, bitmaps, limits);
         if (report.corruptions() == 0 && report.checkErrors() == 0) {
             // what two tables seemed to share can belong to the disk alone now
-            new OwnFlags(header, file).set();
+            new OwnFlags(header, file, snapshots).set();
             file.sync();
         }
         return report;
@@ -143,72 +151,6 @@ final class Qcow2Repair {
             if (count != 0) {
                 counts.put(window.first() + i, count);
             }
-        }
-    }
-
-    /** Sets and clears the flag of the disk's tables and clusters, in place. */
-    private static final class OwnFlags {
-        private final Qcow2Header header;
-        private final HostFile file;
-        private final Refcounts refcounts;
-
-        OwnFlags(Qcow2Header header, HostFile file) throws IOException {
-            this.header = header;
-            this.file = file;
-            this.refcounts = Refcounts.read(header, file, file.askSize());
-        }
-
-        void set() throws IOException {
-            ByteBuffer raw = DirectBuffers.allocate(PIECE_BYTES);
-            long bytes = (long) header.l1Size() * Long.BYTES;
-            for (long at = 0; at < bytes; at += raw.capacity()) {
-                raw.clear().limit((int) Math.min(raw.capacity(), bytes - at));
-                file.readPadded(header.l1TableOffset() + at, raw);
-                raw.flip();
-                if (setEntries(raw, Long.BYTES, false)) {
-                    file.write(header.l1TableOffset() + at, raw.duplicate());
-                }
-                for (int i = 0; i < raw.limit(); i += Long.BYTES) {
-                    long table = L2Entry.offset(raw.getLong(i));
-                    if (table != 0 && (table & (header.clusterSize() - 1)) == 0 && file.holds(table, 1)) {
-                        setTable(table);
-                    }
-                }
-            }
-        }
-
-        private void setTable(long table) throws IOException {
-            ByteBuffer raw = DirectBuffers.allocate(Math.min(PIECE_BYTES, header.clusterSize()));
-            for (long at = 0; at < header.clusterSize(); at += raw.capacity()) {
-                file.readPadded(table + at, raw.clear());
-                raw.clear();
-                if (setEntries(raw, header.l2EntryBytes(), header.hasDataFile())) {
-                    file.write(table + at, raw.duplicate());
-                }
-            }
-        }
-
-        private boolean isUsedOnce(long cluster) throws IOException {
-            return refcounts.state(cluster) == Refcounts.State.PRESENT && refcounts.of(cluster) == 1;
-        }
-
-        private boolean setEntries(ByteBuffer raw, int entryBytes, boolean inDataFile) throws IOException {
-            boolean changed = false;
-            for (int i = 0; i < raw.limit(); i += entryBytes) {
-                long entry = raw.getLong(i);
-                long offset = L2Entry.offset(entry);
-                if (offset == 0 || ((offset & (header.clusterSize() - 1)) != 0 && !L2Entry.isCompressed(entry))) {
-                    continue;
-                }
-                boolean own =
-                        !L2Entry.isCompressed(entry) && (inDataFile || isUsedOnce(offset >>> header.clusterBits()));
-                long right = own ? entry | L2Entry.COPIED : entry & ~L2Entry.COPIED;
-                if (right != entry) {
-                    raw.putLong(i, right);
-                    changed = true;
-                }
-            }
-            return changed;
         }
     }
 }

@@ -54,6 +54,7 @@ final class RefcountWidth {
             end = Math.max(end, cluster + 1);
         });
         NewRefcounts wide = new NewRefcounts(header, file, order, end);
+        wide.requireRoom();
         forEach(at -> walked.accept(LongMath.saturatedAdd(size, at)), wide::put);
         return wide.finish();
     }

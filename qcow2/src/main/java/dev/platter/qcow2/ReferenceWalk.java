@@ -18,7 +18,6 @@ final class ReferenceWalk {
     private static final int PIECE_BYTES = 64 << 10;
     private static final long PROGRESS_BYTES = 1 << 20;
     private static final long WALK_BASE = 16 << 20;
-    private static final int MAX_L1_ENTRIES = Qcow2Header.MAX_L1_BYTES / Long.BYTES;
     private static final int MIN_EXTRA_DATA_V3 = 16;
 
     private final Qcow2Header header;
@@ -72,7 +71,7 @@ final class ReferenceWalk {
     long l1Entries() {
         long entries = header.l1Size();
         for (Snapshot snapshot : snapshots) {
-            entries += isWalked(snapshot) ? snapshot.l1Size() : 0;
+            entries += snapshot.isTableSane(header) ? snapshot.l1Size() : 0;
         }
         return entries;
     }
@@ -165,7 +164,7 @@ final class ReferenceWalk {
                 examine(snapshot, index);
             }
             index++;
-            if (isWalked(snapshot) && snapshot.l1Size() > 0) {
+            if (snapshot.isTableSane(header) && snapshot.l1Size() > 0) {
                 walkL1(snapshot.l1TableOffset(), snapshot.l1Size(), false);
             }
         }
@@ -175,17 +174,14 @@ final class ReferenceWalk {
         }
     }
 
-    private boolean isWalked(Snapshot snapshot) {
-        return (snapshot.l1TableOffset() & (header.clusterSize() - 1)) == 0 && snapshot.l1Size() <= MAX_L1_ENTRIES;
-    }
-
     private void examine(Snapshot snapshot, int index) {
         if (header.version() >= 3 && snapshot.extraDataSize() < MIN_EXTRA_DATA_V3) {
             findings.corruption(snapshot.tableOffset(), "ERROR snapshot table entry " + index + " is incomplete");
         }
-        if (isWalked(snapshot)) {
+        if (snapshot.isTableSane(header)) {
             return;
         }
+        references.noteUncounted(snapshot.tableOffset());
         boolean aligned = (snapshot.l1TableOffset() & (header.clusterSize() - 1)) == 0;
         findings.corruption(
                 snapshot.tableOffset(),

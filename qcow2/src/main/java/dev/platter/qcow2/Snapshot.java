@@ -112,6 +112,11 @@ record Snapshot(
         return extraDataSize >= 16;
     }
 
+    /** Returns whether a check can follow its L1 table, wherever in the file that is. */
+    boolean isTableSane(Qcow2Header header) {
+        return (l1TableOffset & (header.clusterSize() - 1)) == 0 && l1Size <= Qcow2Header.MAX_L1_BYTES / Long.BYTES;
+    }
+
     /**
      * Checks that this snapshot can be read at all: its disk size and its L1 table.
      *
