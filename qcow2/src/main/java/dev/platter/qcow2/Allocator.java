@@ -68,6 +68,11 @@ final class Allocator {
         metadata.claim(cluster, count, kind);
     }
 
+    /** Returns what a cluster holds if it is known to hold metadata, or null. */
+    MetadataMap.@Nullable Kind metadataAt(long cluster) {
+        return metadata.get(cluster);
+    }
+
     /** Returns the largest refcount that the image can hold. */
     long max() {
         return order == 6 ? Long.MAX_VALUE : (1L << (1 << order)) - 1;

@@ -267,6 +267,11 @@ final class BitmapTables {
 
     // ---- the directory ----
 
+    /** Returns how many bytes the directory has with another bitmap. */
+    long directoryBytesWith(int nameBytes) {
+        return directorySize + (Bitmap.FIXED + nameBytes + 7 & -8);
+    }
+
     /** Puts bitmaps into a new directory, of which the last has no table yet. */
     List<Bitmap> add(List<Bitmap> bitmaps) throws IOException {
         Places places = new Places();
@@ -379,9 +384,15 @@ final class BitmapTables {
         places.leave(stored.tableOffset() >>> clusterBits, clustersOf(stored.tableSize()));
     }
 
-    private void leaveData(long entry, Places places) {
-        if (L2Entry.offset(entry) != 0) {
-            places.left.add(L2Entry.offset(entry) >>> clusterBits);
+    /** What an entry names that can be no bits, a table of the disk for instance, is not freed with them. */
+    private void leaveData(long entry, Places places) throws IOException {
+        long offset = L2Entry.offset(entry);
+        long cluster = offset >>> clusterBits;
+        if (offset != 0
+                && (offset & (clusterSize - 1)) == 0
+                && file.holds(offset, 1)
+                && allocator.metadataAt(cluster) == null) {
+            places.left.add(cluster);
         }
     }
 }

@@ -6,6 +6,7 @@ import dev.platter.core.DirectBuffers;
 import dev.platter.core.LimitExceededException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Walks L1 tables and the L2 tables that they name, writes them anew in places that nothing leads to, and changes the
@@ -237,15 +238,33 @@ final class TableTrees {
         }
         if (L2Entry.isCompressed(stored)) {
             long last = place + CompressedClusters.hostLength(stored, clusterBits) - 1;
-            add(place >>> clusterBits, (last >>> clusterBits) - (place >>> clusterBits) + 1, delta);
+            addData(place >>> clusterBits, (last >>> clusterBits) - (place >>> clusterBits) + 1, delta);
         } else if (place != 0) {
-            add(place >>> clusterBits, 1, delta);
+            addData(place >>> clusterBits, 1, delta);
         }
+    }
+
+    /** A table that an entry takes for data is not freed, whatever its refcount. */
+    private void addData(long cluster, long count, long delta) throws IOException {
+        for (long i = cluster; i < cluster + count; i++) {
+            requireNo(allocator.metadataAt(i), "an L2 entry has guest data", i);
+        }
+        add(cluster, count, delta);
     }
 
     /** Changes the refcount of the cluster of a table. */
     void addTable(long offset, long delta) throws IOException {
-        add(offset >>> clusterBits, 1, delta);
+        long cluster = offset >>> clusterBits;
+        MetadataMap.Kind kind = allocator.metadataAt(cluster);
+        requireNo(kind == MetadataMap.Kind.L2_TABLE ? null : kind, "an L1 entry has an L2 table", cluster);
+        add(cluster, 1, delta);
+    }
+
+    private void requireNo(MetadataMap.@Nullable Kind kind, String what, long cluster) throws OverlapException {
+        if (kind != null) {
+            throw new OverlapException(file.name() + ": " + what + " at " + (cluster << clusterBits) + ", where " + kind
+                    + " is: the image is damaged and marked so, nothing more is written");
+        }
     }
 
     private void add(long cluster, long count, long delta) throws IOException {
