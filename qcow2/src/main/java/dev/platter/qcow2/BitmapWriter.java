@@ -38,6 +38,7 @@ final class BitmapWriter {
     private final Qcow2Header header;
     private final HostFile file;
     private final BitmapTables tables;
+    private final long mostDirectoryBytes;
     private final Consumer<? super Warning> onWarning;
     private final int clusterBits;
     private final int clusterSize;
@@ -71,17 +72,24 @@ final class BitmapWriter {
         }
     }
 
-    /** @param stored the bitmaps as they were read when the image was opened */
+    /**
+     * Begins.
+     *
+     * @param stored the bitmaps as they were read when the image was opened
+     * @param mostDirectoryBytes how long the directory may become: a longer one could not be read again
+     */
     BitmapWriter(
             Qcow2Header header,
             HostFile file,
             BitmapTables tables,
             List<Bitmap> stored,
+            long mostDirectoryBytes,
             Consumer<? super Warning> onWarning)
             throws DiskImageException {
         this.header = header;
         this.file = file;
         this.tables = tables;
+        this.mostDirectoryBytes = mostDirectoryBytes;
         this.onWarning = onWarning;
         this.clusterBits = header.clusterBits();
         this.clusterSize = header.clusterSize();
@@ -304,6 +312,11 @@ final class BitmapWriter {
         }
         if (bitmaps.size() >= Bitmap.MAX_BITMAPS) {
             throw refused("there are too many bitmaps for another one");
+        }
+        long bytes = tables.directoryBytesWith(nameBytes);
+        if (bytes > mostDirectoryBytes) {
+            throw refused(
+                    "the directory of bitmaps would have " + bytes + " bytes, the limit is " + mostDirectoryBytes);
         }
     }
 

@@ -46,8 +46,13 @@ record ImageWriter(
         new CutOff(opening).refuse(allocator);
         BitmapTables bitmapTables =
                 new BitmapTables(header, file, allocator, !opening.bitmaps.isEmpty(), opening.options.onWarning());
-        BitmapWriter bitmaps =
-                new BitmapWriter(header, file, bitmapTables, opening.bitmaps, opening.options.onWarning());
+        BitmapWriter bitmaps = new BitmapWriter(
+                header,
+                file,
+                bitmapTables,
+                opening.bitmaps,
+                opening.options.limits().metadataBytes(),
+                opening.options.onWarning());
         TableWriter tables =
                 new TableWriter(header, file, dataFile, mapper, compressed, allocator, metadata, fields, bitmaps);
         ClusterWriter clusters = new ClusterWriter(header, file, dataFile, mapper, reader, tables);

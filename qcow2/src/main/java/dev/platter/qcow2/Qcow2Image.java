@@ -279,7 +279,8 @@ final class Qcow2Image implements Qcow2Disk {
     public void createSnapshot(String name) throws IOException {
         begin(0, 0);
         Instant now = Instant.now();
-        changeSnapshots(edit -> edit.create(snapshots, name, now.getEpochSecond(), now.getNano()));
+        long mostBytes = options.limits().metadataBytes();
+        changeSnapshots(edit -> edit.create(snapshots, name, now.getEpochSecond(), now.getNano(), mostBytes));
     }
 
     @Override

@@ -44,8 +44,12 @@ final class SnapshotEdit {
         this.table = new SnapshotTable(header, file, trees);
     }
 
-    /** Makes a snapshot of the disk as it is. */
-    void create(List<Snapshot> snapshots, String name, long seconds, long nanos) throws IOException {
+    /**
+     * Makes a snapshot of the disk as it is.
+     *
+     * @param mostBytes how long the snapshot table may become: a longer one could not be read again
+     */
+    void create(List<Snapshot> snapshots, String name, long seconds, long nanos, long mostBytes) throws IOException {
         requirePossible();
         if (snapshots.size() >= MAX_SNAPSHOTS) {
             throw new BlockIOException(
@@ -62,6 +66,13 @@ final class SnapshotEdit {
             highest = Math.max(highest, number(snapshot.info().id()));
         }
         SnapshotInfo info = new SnapshotInfo(Long.toString(highest + 1), name, 0, seconds, nanos, 0, -1, header.size());
+        long bytes = table.bytesWith(snapshots, info);
+        if (bytes > mostBytes) {
+            throw new BlockIOException(
+                    BlockIOException.Kind.NO_SPACE,
+                    file.name() + ": the snapshot table would have " + bytes + " bytes, the limit is " + mostBytes,
+                    null);
+        }
         change(clustersNeeded(header.l1Size()), () -> {
             long active = trees.allocateTable(header.l1Size(), MetadataMap.Kind.L1_TABLE);
             long kept = trees.allocateTable(header.l1Size(), MetadataMap.Kind.SNAPSHOT_L1_TABLE);

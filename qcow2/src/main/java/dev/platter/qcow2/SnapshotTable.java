@@ -29,6 +29,19 @@ final class SnapshotTable {
         return new Snapshot(0, 0, l1TableOffset, l1Size, EXTRA_BYTES, info);
     }
 
+    /** Returns how many bytes the table that is there has with another snapshot. */
+    long bytesWith(List<Snapshot> before, SnapshotInfo added) {
+        return (bytes(before) + 7 & -8) + (newEntry(added(0, 0, added)).length + 7 & -8);
+    }
+
+    private long bytes(List<Snapshot> snapshots) {
+        if (snapshots.isEmpty()) {
+            return 0;
+        }
+        Snapshot last = snapshots.get(snapshots.size() - 1);
+        return last.tableOffset() + last.entryBytes() - header.snapshotsOffset();
+    }
+
     /**
      * Writes a table and releases the one that is there; returns where, 0 if it is empty.
      *
@@ -65,11 +78,7 @@ final class SnapshotTable {
     }
 
     private long writeEntries(List<Snapshot> before, List<byte[]> entries) throws IOException {
-        if (!before.isEmpty()) {
-            Snapshot last = before.get(before.size() - 1);
-            trees.releaseRange(
-                    header.snapshotsOffset(), last.tableOffset() + last.entryBytes() - header.snapshotsOffset());
-        }
+        trees.releaseRange(header.snapshotsOffset(), bytes(before));
         if (entries.isEmpty()) {
             return 0;
         }

@@ -9,6 +9,7 @@ import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
 import dev.platter.core.Durability;
 import dev.platter.core.LimitExceededException;
+import dev.platter.core.Limits;
 import dev.platter.core.OpenOptions;
 import dev.platter.testkit.CrashStorage;
 import java.io.IOException;
@@ -121,6 +122,27 @@ final class BitmapLimitsTest {
                 "its enabled bitmaps would have 73014444032 bits");
 
         assertThat(storage.contents()).isEqualTo(before);
+    }
+
+    /** A directory that is longer could not be read when the image is opened again. */
+    @Test
+    void directoryDoesNotOutgrowWhatIsRead() throws IOException {
+        OpenOptions limited = WRITABLE.toBuilder()
+                .limits(Limits.defaults().withMetadataBytes(CLUSTER))
+                .build();
+        CrashStorage storage = new CrashStorage("long.qcow2", withBitmaps(1, 0));
+
+        try (Qcow2Disk disk = (Qcow2Disk) DiskImages.open(storage, limited)) {
+            for (int i = 0; i < 3; i++) {
+                disk.addBitmap(i + "x".repeat(999), 512, true);
+            }
+            assertRefused(() -> disk.addBitmap("y".repeat(1000), 512, false), "the limit is 4096");
+            disk.addBitmap("z".repeat(900), 512, false);
+        }
+
+        try (DiskImage image = DiskImages.open(storage, limited)) {
+            assertThat(image.bitmaps()).hasSize(5);
+        }
     }
 
     private static byte[] withBitmaps(int count, int flags) {

@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
+import dev.platter.core.CheckReport;
 import dev.platter.core.CorruptImageException;
+import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImageException;
 import dev.platter.core.DiskImages;
 import dev.platter.core.Durability;
 import dev.platter.core.LimitExceededException;
+import dev.platter.core.Limits;
 import dev.platter.core.OpenOptions;
 import dev.platter.testkit.CrashStorage;
 import dev.platter.testkit.TestBytes;
@@ -165,5 +168,36 @@ final class SnapshotLimitsTest {
         String name = "x".repeat(70_000);
 
         assertRefused(withSnapshot(), BlockIOException.class, "65535 bytes", image -> image.createSnapshot(name));
+    }
+
+    /** A table that is longer could not be read when the image is opened again. */
+    @Test
+    void snapshotTableDoesNotOutgrowWhatIsRead() throws IOException {
+        OpenOptions limited = WRITABLE.toBuilder()
+                .limits(Limits.defaults().withMetadataBytes(CLUSTER))
+                .build();
+        CrashStorage storage = new CrashStorage("limits.qcow2", withSnapshot());
+        int made = 1;
+
+        try (Qcow2Disk image = (Qcow2Disk) DiskImages.open(storage, limited)) {
+            assertThatThrownBy(() -> image.createSnapshot("x".repeat(CLUSTER)))
+                    .isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("bytes, the limit is 4096");
+            for (; made < 10; made++) {
+                image.createSnapshot("x".repeat(337));
+            }
+            assertThatThrownBy(() -> image.createSnapshot("y".repeat(337)))
+                    .isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("the snapshot table would have");
+            image.write(0, ByteBuffer.allocate(512), Durability.NONE);
+        }
+
+        try (DiskImage image = DiskImages.open(storage, limited)) {
+            assertThat(image.snapshots()).hasSize(made);
+            CheckReport report = image.check(CheckOutcome.SILENT);
+            assertThat(report.corruptions() + report.leaks())
+                    .as(report::toString)
+                    .isZero();
+        }
     }
 }
