@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
@@ -36,7 +37,7 @@ final class ConvertCommand implements Command {
         Model.choice(
                 spec, "FORMAT", "format of the new image, raw (the default) or qcow2", List.of("raw", "qcow2"), "-O");
         Model.values(spec, "OPTIONS", "options of the new image, as those of create", "-o");
-        Model.value(spec, "NAME", "convert an internal snapshot (id or name)", "-l");
+        Model.value(spec, "NAME", "convert an internal snapshot: id, name, or snapshot.id=ID,snapshot.name=NAME", "-l");
         Model.value(
                 spec,
                 "FILE",
@@ -91,7 +92,7 @@ final class ConvertCommand implements Command {
         }
         CacheModes.check(arguments, "-t", "-T");
         String source = parameters.get(0);
-        String snapshot = SnapshotName.of(arguments);
+        SnapshotChoice snapshot = SnapshotChoice.of(arguments);
         OpenOptions options = ReadingOptions.of(arguments, new Warnings(arguments, io));
         if (parameters.size() > 2) {
             convertSeveral(arguments, options, io);
@@ -100,7 +101,8 @@ final class ConvertCommand implements Command {
         int colon = deviceColon(source);
         if (colon > 0) {
             ImageName image = new ImageName(source.substring(0, colon));
-            try (ImageInspector inspector = Inspections.open(List.of(image), options, snapshot);
+            try (ImageInspector inspector =
+                            Inspections.open(List.of(image), options, nameIn(image, snapshot, options));
                     BlockDevice device = inspector.device(source.substring(colon + 1))) {
                 convert(device, parameters.get(1), arguments, io);
             }
@@ -111,11 +113,23 @@ final class ConvertCommand implements Command {
                 convert(image, parameters.get(1), arguments, io);
                 return ExitCode.WHOLE;
             }
-            try (BlockDevice device = image.openSnapshot(snapshot)) {
+            try (BlockDevice device = image.openSnapshot(snapshot.in(image))) {
                 convert(device, parameters.get(1), arguments, io);
             }
         }
         return ExitCode.WHOLE;
+    }
+
+    private static @Nullable String nameIn(ImageName name, @Nullable SnapshotChoice snapshot, OpenOptions options)
+            throws IOException {
+        if (snapshot == null) {
+            return null;
+        }
+        // warnings are told when it is opened to be read
+        try (DiskImage image =
+                name.open(options.toBuilder().onWarning(warning -> {}).build())) {
+            return snapshot.in(image);
+        }
     }
 
     /** Returns where the name of a device begins in IMAGE:DEVICE; -1 if there is only an image. */
@@ -131,7 +145,7 @@ final class ConvertCommand implements Command {
 
     private static void convertSeveral(Arguments arguments, OpenOptions options, Stdio io) throws IOException {
         List<String> parameters = arguments.parameters();
-        if (SnapshotName.of(arguments) != null) {
+        if (SnapshotChoice.of(arguments) != null) {
             throw new UsageException("-l: a snapshot is of one image, and there are several");
         }
         int last = parameters.size() - 1;

@@ -29,11 +29,11 @@ final class DottedOptions {
     /**
      * Reads {@code key=value,…}.
      *
-     * @param implied the key of a first word without one
+     * @param implied the key of a first word without one; null if it is as any other
      * @param flags whether another word without a value means that it is on, and with {@code no} in front that it is off
      * @throws StartFailure if a value is missing
      */
-    static DottedOptions parse(String text, String implied, boolean flags) throws StartFailure {
+    static DottedOptions parse(String text, @Nullable String implied, boolean flags) throws StartFailure {
         DottedOptions options = new DottedOptions();
         int at = 0;
         while (at < text.length()) {
@@ -42,7 +42,7 @@ final class DottedOptions {
             StringBuilder value = new StringBuilder();
             if (end < text.length() && text.charAt(end) == '=') {
                 at = value(text, end + 1, value);
-            } else if (at == 0) {
+            } else if (at == 0 && implied != null) {
                 key = implied;
                 at = value(text, 0, value);
             } else if (flags) {

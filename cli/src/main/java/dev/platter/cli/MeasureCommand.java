@@ -21,7 +21,11 @@ final class MeasureCommand implements Command {
                 spec, "FORMAT", "format of the new image, raw (the default) or qcow2", List.of("raw", "qcow2"), "-O");
         Model.values(spec, "OPTIONS", "options of the new image, as those of create", "-o");
         Model.value(spec, "SIZE", "measure an empty image of that size instead of a copy of IMAGE", "--size");
-        Model.value(spec, "NAME", "measure a copy of an internal snapshot (id or name)", "-l");
+        Model.value(
+                spec,
+                "NAME",
+                "measure a copy of an internal snapshot: id, name, or snapshot.id=ID,snapshot.name=NAME",
+                "-l");
         ReadingOptions.add(spec);
         Model.parameters(spec, "IMAGE", "0..1", "the image that would be converted");
         Map<String, String> codes = new LinkedHashMap<>();
@@ -67,9 +71,10 @@ final class MeasureCommand implements Command {
 
     private static Measurement ofImage(Arguments arguments, Stdio io, CreateArguments asked, boolean qcow2)
             throws IOException {
-        String snapshot = SnapshotName.of(arguments);
+        SnapshotChoice choice = SnapshotChoice.of(arguments);
         try (DiskImage image =
                 arguments.images().get(0).open(ReadingOptions.of(arguments, new Warnings(arguments, io)))) {
+            String snapshot = choice == null ? null : choice.in(image);
             if (qcow2) {
                 return Qcow2.measure(asked.toOptions(image.size()), image, snapshot);
             }

@@ -60,8 +60,12 @@ final class ServedImage implements Closeable {
             throw new StartFailure("Failed to load snapshot: Block format 'raw' used by device '' does not support"
                     + " temporarily loading internal snapshots");
         }
+        String id = choice.find(disk.snapshots());
+        if (id == null) {
+            throw new StartFailure("Failed to load snapshot: Can't find snapshot");
+        }
         try {
-            return disk.openSnapshot(choice.find(disk.snapshots()));
+            return disk.openSnapshot(id);
         } catch (IOException e) {
             throw new StartFailure("Failed to load snapshot: " + Failures.text(e));
         }

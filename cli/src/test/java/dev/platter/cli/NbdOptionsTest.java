@@ -98,6 +98,8 @@ final class NbdOptionsTest {
                 "-f raw -o 20971520 {}/a.raw",
                 "-l nosnap {}/a.qcow2",
                 "-l snapshot.name=x {}/a.qcow2",
+                "-l snapshot.id=snap1 {}/a.qcow2",
+                "-l snapshot.name=1 {}/a.qcow2",
                 "-l snapshot.id=1,snapshot.name=no {}/a.qcow2",
                 "-f raw -l snap1 {}/a.raw",
                 "-B nob {}/a.qcow2",
