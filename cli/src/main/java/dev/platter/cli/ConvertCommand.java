@@ -31,6 +31,7 @@ final class ConvertCommand implements Command {
     private static final int MOST_THREADS = 16;
     private static final int FINEST_ZERO_BLOCK = 4 << 10;
     private static final int COARSEST_ZERO_BLOCK = 64 << 10;
+    private static final int SUBCLUSTERS = 32;
 
     @Override
     public void describe(CommandSpec spec) {
@@ -350,13 +351,15 @@ final class ConvertCommand implements Command {
         }
     }
 
-    /** As fine as qemu-img looks, but for clusters, which have a place as a whole, and where holes have to be made. */
+    /** As fine as qemu-img looks, but for what has a place as a whole, and where holes have to be made. */
     static int zeroBlock(DiskImage to, boolean isNew) {
         Long clusterSize = to.info().clusterSize();
         if (clusterSize == null) {
             return isNew ? FINEST_ZERO_BLOCK : COARSEST_ZERO_BLOCK;
         }
-        return (int) Math.max(FINEST_ZERO_BLOCK, Math.min(COARSEST_ZERO_BLOCK, clusterSize));
+        boolean subclusters = Boolean.TRUE.equals(to.info().formatSpecific().get("extended-l2"));
+        long place = subclusters ? clusterSize / SUBCLUSTERS : clusterSize;
+        return (int) Math.max(FINEST_ZERO_BLOCK, Math.min(COARSEST_ZERO_BLOCK, place));
     }
 
     private static void copyShown(BlockDevice to, Copier copier, Arguments arguments, Stdio io) throws IOException {
