@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.platter.linux.BindingInfo;
 import dev.platter.linux.LinuxBindings;
 import dev.platter.linux.LoopDevice;
+import dev.platter.linux.LoopStatus;
 import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.TempImages;
 import dev.platter.testkit.ToolResult;
@@ -122,6 +123,44 @@ final class BindCommandTest {
             assertThat(bind.await()).isZero();
         }
         assertThat(MountedGuests.sha256(image)).isEqualTo(before);
+    }
+
+    /** One of a raw image is the piece of the file where it lies; the others are served. */
+    @ParameterizedTest
+    @CsvSource({"raw, /dev/sda1, 16M", "raw, /dev/vg0/root, 40M", "qcow2, /dev/sda1, 16M", "qcow2, /dev/vg0/root, 40M"})
+    void namedDeviceIsTheOnlyOneOfItsBinding(String format, String name, String size) throws Exception {
+        Path image = format.equals("raw") ? MountedGuests.rawLvmGuest(folder) : MountedGuests.LVM_GUEST;
+        String before = MountedGuests.sha256(image);
+
+        try (Running bind = Running.start(image + ":" + name)) {
+            assertThat(bind.lines()).hasSize(3);
+            assertThat(bind.lines().get(0)).matches("/dev/loop\\d+ +" + name + " +" + size + " +ext4");
+            LoopStatus loop = LoopDevice.list().stream()
+                    .filter(status -> status.device().equals(bind.device()))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(loop.backingFile())
+                    .isEqualTo(format.equals("raw") ? image.toRealPath().toString() : "/run/platter/" + TAG + "/disk");
+            ReferenceTools.runOk("sh", "-c", bind.mountLines().get(0).replace("/mnt", point.toString()));
+            assertThat(point.resolve("lost+found")).isDirectory();
+            ReferenceTools.runOk("umount", point.toString());
+            bind.process().destroy();
+            assertThat(bind.await()).isZero();
+        }
+        assertThat(MountedGuests.sha256(image)).isEqualTo(before);
+    }
+
+    @Test
+    void partitionThatIsAPhysicalVolumeBeginsBehindItsLabel() throws Exception {
+        Path raw = MountedGuests.rawLvmGuest(folder);
+        try (Running bind = Running.start(raw + ":/dev/sda2")) {
+            assertThat(bind.lines().get(0)).matches("/dev/loop\\d+ +/dev/sda2 +79M");
+            ReferenceTools.runOk(
+                    "cmp",
+                    "--ignore-initial=0:" + ((17 << 20) + 4096),
+                    bind.device().toString(),
+                    raw.toString());
+        }
     }
 
     @ParameterizedTest

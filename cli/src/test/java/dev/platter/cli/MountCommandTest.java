@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -168,6 +169,49 @@ final class MountCommandTest {
             ReferenceTools.runOk("qemu-img", "convert", "-f", format, "-O", "raw", image.toString(), raw.toString());
         }
         assertThat(MountedGuests.sha256(raw, PV_OFFSET, 1 << 20)).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void volumeOnSeveralDisksIsWrittenAndReadAgain(String format) throws IOException {
+        MountedGuests.spanned(folder);
+        List<String> disks = new ArrayList<>();
+        for (String name : List.of("one", "two")) {
+            String disk = format.equals("raw") ? name + ".img" : name + ".qcow2";
+            if (!format.equals("raw")) {
+                TempImages.qemuConvert(folder.resolve(name + ".img"), disk, format);
+            }
+            disks.add(disk);
+        }
+
+        mount("--writable", "-f", format, disks.get(0), disks.get(1) + ":/dev/vg0/data")
+                .assertSuccess();
+
+        assertThat(binding().alive()).isTrue();
+        assertThat(read("hello")).isEqualTo("hello\n");
+        byte[] most = new byte[14 << 20];
+        Arrays.fill(most, (byte) 'x');
+        Files.write(point.resolve("new"), most);
+        umount();
+        mount("-f", format, disks.get(0), disks.get(1) + ":/dev/vg0/data").assertSuccess();
+        assertThat(Files.readAllBytes(point.resolve("new"))).isEqualTo(most);
+        umount();
+        if (format.equals("qcow2")) {
+            ReferenceTools.runIn(folder, "qemu-img", "check", disks.get(0)).assertSuccess();
+            ReferenceTools.runIn(folder, "qemu-img", "check", disks.get(1)).assertSuccess();
+        }
+    }
+
+    @Test
+    void volumeOnSeveralDisksOfWhichOneIsMissingIsRefused() throws IOException {
+        MountedGuests.spanned(folder);
+
+        ToolResult mount = mount("one.img:/dev/vg0/data");
+
+        assertThat(mount.exit()).isEqualTo(1);
+        assertThat(mount.stderr())
+                .contains("LV vg0/data: segment at LE 4 needs PV")
+                .contains("not among the 1 device given");
     }
 
     @Test

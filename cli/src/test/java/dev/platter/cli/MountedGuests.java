@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import org.opentest4j.TestAbortedException;
@@ -72,6 +73,49 @@ final class MountedGuests {
         Path image = TempImages.sparse(folder, "ext4.img", EXT4_BYTES);
         ReferenceTools.runOk("mkfs.ext4", "-q", "-d", files.toString(), image.toString());
         return image;
+    }
+
+    /**
+     * Makes two raw disks, one.img and two.img: the physical volumes of a group vg0 whose volume data is an ext4 file system
+     * with a file "hello", 16 MiB of it on the first disk and the rest on the second.
+     */
+    static void spanned(Path folder) throws IOException {
+        ReferenceTools.assumeTool("lvm");
+        Path one = TempImages.sparse(folder, "one.img", 18 * MIB);
+        Path two = TempImages.sparse(folder, "two.img", 18 * MIB);
+        try (var first = dev.platter.testkit.LoopDevice.attach(one);
+                var second = dev.platter.testkit.LoopDevice.attach(two)) {
+            List<Path> devices = List.of(first.path(), second.path());
+            lvm(
+                    devices,
+                    "vgcreate",
+                    "vg0",
+                    first.path().toString(),
+                    second.path().toString());
+            String[] extents = {first.path() + ":0-3", second.path() + ":0-1"};
+            lvm(devices, "lvcreate", "-y", "-an", "-Zn", "-Wn", "-n", "data", "-l", "6", "vg0", extents[0], extents[1]);
+        }
+        Path ext4 = ext4(folder);
+        for (String piece : List.of("of=" + one + " count=16", "of=" + two + " skip=16")) {
+            ReferenceTools.runOk(
+                    "sh", "-c", "dd if=" + ext4 + " bs=1M seek=1 conv=notrunc,sparse status=none " + piece);
+        }
+        Files.delete(ext4);
+    }
+
+    /** Runs a command of LVM that sees these devices only, and needs no device-mapper. */
+    private static void lvm(List<Path> devices, String... command) throws IOException {
+        StringBuilder filter = new StringBuilder();
+        devices.forEach(device -> filter.append("\"a|^").append(device).append("$|\","));
+        List<String> full = new ArrayList<>(List.of("lvm"));
+        full.addAll(List.of(command));
+        full.addAll(List.of(
+                "--driverloaded",
+                "n",
+                "--config",
+                "devices{use_devicesfile=0 filter=[" + filter + "\"r|.*|\"]} global{activation=0 event_activation=0}"
+                        + " backup{backup=0 archive=0}"));
+        ReferenceTools.run(full).assertSuccess();
     }
 
     /** Makes a disk with one NTFS partition, as Windows has them. */

@@ -120,8 +120,8 @@ final class Binder {
     private void hideMember(String content) throws BlockIOException {
         if (content.equals("LVM2_member")) {
             hidden = BEYOND_LABEL;
-            binding.note(image.description() + ": is a physical volume without partitions; its device begins at byte "
-                    + BEYOND_LABEL + ", behind the label, so that the LVM of this system does not take it for its own");
+            binding.note(image.description() + ": is a physical volume; its device begins at byte " + BEYOND_LABEL
+                    + ", behind the label, so that the LVM of this system does not take it for its own");
         } else if (options.isWritable()) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,

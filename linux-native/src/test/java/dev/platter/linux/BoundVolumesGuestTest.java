@@ -3,6 +3,7 @@ package dev.platter.linux;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.BlockIOException.Kind;
 import dev.platter.core.OpenOptions;
@@ -144,6 +145,34 @@ class BoundVolumesGuestTest {
             }
             assertThat(GuestDisk.lvmState()).isEqualTo(state);
             assertThat(sha256(one, two)).isEqualTo(sums);
+        } finally {
+            GuestDisk.lvm("vgchange", "-an", "vg0");
+            ReferenceTools.runOk("losetup", "--detach", hostLoop);
+        }
+    }
+
+    /** As {@code platter bind IMAGE:/dev/vg0/root} does. */
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void namedVolumeIsBoundBesideAGroupOfTheHostOfItsName(String format) throws IOException {
+        Path image = guest(format);
+        Path host = GuestDisk.withVolumes(folder, "host.raw", "host");
+        String hostLoop = GuestDisk.losetup("--partscan", host);
+        try {
+            GuestDisk.lvm("vgchange", "-ay", "vg0");
+            String state = GuestDisk.lvmState();
+            String name = "/dev/vg0/root";
+            try (ImageInspector guest = inspect(image, false);
+                    BlockDevice root = guest.device(name);
+                    Binding binding = LinuxBindings.bind(
+                            root, BindOptions.readOnly().tag(TAG).catalog(guest, name))) {
+                assertThat(binding.device().toString()).startsWith("/dev/loop");
+                assertThat(binding.isServed()).isTrue();
+                assertThat(GuestDisk.readFile(binding.device(), folder, "name")).isEqualTo("guest");
+                assertThat(GuestDisk.readFile(Path.of(name), folder, "name")).isEqualTo("host");
+                assertThat(GuestDisk.lvmState()).isEqualTo(state).contains("vg0");
+            }
+            assertThat(GuestDisk.lvmState()).isEqualTo(state);
         } finally {
             GuestDisk.lvm("vgchange", "-an", "vg0");
             ReferenceTools.runOk("losetup", "--detach", hostLoop);
