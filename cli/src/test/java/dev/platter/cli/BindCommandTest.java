@@ -325,6 +325,67 @@ final class BindCommandTest {
     }
 
     @Test
+    void fileSystemWhoseUuidTheHostHasIsWrittenToOnlyIfThatIsAllowed() throws Exception {
+        Path image = MountedGuests.ext4(folder);
+        String uuid = "5ac1a1b2-0000-4000-8000-"
+                + String.format("%012d", ProcessHandle.current().pid());
+        ReferenceTools.runOk("tune2fs", "-U", uuid, image.toString());
+        Path own = folder.resolve("own.img");
+        Files.copy(image, own);
+        ReferenceTools.runOk("mount", "-o", "loop,ro,noload", own.toString(), point.toString());
+        try {
+            ToolResult refused = Launched.runIn(folder, "bind", "-q", "--writable", "-f", "raw", "--tag", TAG, image);
+
+            assertThat(refused.exit()).isEqualTo(1);
+            assertThat(refused.stderr().lines()).hasSize(1);
+            assertThat(refused.stderr())
+                    .contains("/dev/sda: holds ext4 with the UUID " + uuid + ", which this system has on /dev/loop")
+                    .contains("bind it read-only, or allow duplicates (--allow-duplicates)");
+            MountedGuests.assertNothingIsBound(TAG);
+
+            for (List<String> options : List.of(List.<String>of(), List.of("--writable", "--allow-duplicates"))) {
+                List<Object> words = new ArrayList<>(List.of("-q", "--fork", "--tag", TAG, "-f", "raw"));
+                words.addAll(options);
+                words.add(image);
+                ToolResult bind = Launched.runIn(folder, "bind", words.toArray());
+                assertThat(bind.exit()).as(bind.stderr()).isZero();
+                assertThat(bind.stderr()).contains("the UUID " + uuid).contains("name it by its device");
+                Cli.run("unbind", TAG).assertExit(0);
+            }
+        } finally {
+            ReferenceTools.runOk("umount", point.toString());
+        }
+    }
+
+    /** In a namespace of mounts whose /dev has the link that udev makes. */
+    @Test
+    void fileSystemWhoseLabelTheHostHasIsWrittenToOnlyIfThatIsAllowed() throws Exception {
+        ReferenceTools.assumeTool("unshare");
+        Path image = MountedGuests.ext4(folder);
+        ReferenceTools.runOk("tune2fs", "-L", "my root", image.toString());
+        try (var host = dev.platter.testkit.LoopDevice.attach(TempImages.sparse(folder, "host.img", 1 << 20))) {
+            String bind = words(Launched.command("bind", "-q", "--tag", "a", "-f", "raw", "--writable"));
+            String file = " '" + image + "'";
+
+            ToolResult script = unshared("cd '" + folder + "' && mkdir dev dev/disk dev/disk/by-uuid dev/disk/by-label"
+                    + " && for each in null zero random urandom loop-control fuse "
+                    + host.path().getFileName()
+                    + "; do cp -a /dev/$each dev; done && ln -s " + host.path() + " 'dev/disk/by-label/my\\x20root'"
+                    + " && mount -t tmpfs none /dev && cp -a dev/. /dev"
+                    + " && { " + bind + file + "; echo exit $?; " + bind + " --allow-duplicates --fork" + file
+                    + "; echo exit $?; " + words(Launched.command("unbind", "a")) + "; }");
+
+            assertThat(script.stdout().lines().filter(line -> line.startsWith("exit ")))
+                    .as(script.stderr())
+                    .containsExactly("exit 1", "exit 0");
+            assertThat(script.stderr().lines())
+                    .hasSize(2)
+                    .allMatch(line -> line.contains(
+                            "/dev/sda: has the label \"my root\", which this system has on " + host.path()));
+        }
+    }
+
+    @Test
     void imageThatIsBoundForWritingIsNotBoundAgain() throws Exception {
         Path image = MountedGuests.ext4(folder);
         try (Running bind = Running.start("--writable", "-f", "raw", image)) {

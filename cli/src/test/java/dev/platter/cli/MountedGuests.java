@@ -186,6 +186,10 @@ final class MountedGuests {
         assertThat(MountTable.read())
                 .noneMatch(mount ->
                         mount.point().startsWith(root) || mount.point().startsWith("/run/platter/" + tag + "/"));
+        assertNothingIsBound(tag);
+    }
+
+    static void assertNothingIsBound(String tag) throws IOException {
         assertThat(LinuxBindings.list()).extracting(BindingInfo::tag).doesNotContain(tag);
     }
 
