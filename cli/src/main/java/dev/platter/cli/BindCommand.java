@@ -51,11 +51,11 @@ final class BindCommand implements Command {
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
-        LinuxBindings.requireDevices();
         if (arguments.has("--list")) {
             list(io);
             return ExitCode.WHOLE;
         }
+        LinuxBindings.requireDevices();
         List<String> images = arguments.parameters();
         if (images.isEmpty()) {
             throw new UsageException("an IMAGE is missing");

@@ -37,7 +37,7 @@ final class UmountCommand implements Command {
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
-        LinuxBindings.requireDevices();
+        LinuxBindings.requireRelease();
         int exit = ExitCode.WHOLE;
         for (String name : arguments.parameters()) {
             try {

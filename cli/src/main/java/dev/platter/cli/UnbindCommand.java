@@ -44,7 +44,7 @@ final class UnbindCommand implements Command {
         if (arguments.has("--all") != names.isEmpty()) {
             throw new UsageException("name devices or bindings, or say --all");
         }
-        LinuxBindings.requireDevices();
+        LinuxBindings.requireRelease();
         List<BindingInfo> bindings = LinuxBindings.list();
         if (names.isEmpty()) {
             return release(bindings, io);

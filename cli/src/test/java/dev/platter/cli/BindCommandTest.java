@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -419,23 +420,46 @@ final class BindCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"bind {}", "bind --list", "unbind --all", "mount {} mnt", "umount mnt"})
-    void ordinaryUserIsToldWhatIsMissingAndWhatWorksWithout(String line) throws IOException {
-        ReferenceTools.assumeTool("setpriv");
-        List<String> command = new ArrayList<>(List.of("setpriv", "--bounding-set", "-sys_admin", "--"));
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "bind {} | devices of the kernel cannot be made | ; reading and serving work without (platter inspect,"
+                        + " platter nbd)",
+                "mount {} mnt | devices of the kernel cannot be made | ; reading and serving work without (platter"
+                        + " inspect, platter nbd)",
+                "bind --list | what is bound cannot be listed |",
+                "unbind --all | devices of the kernel cannot be taken away |",
+                "umount mnt | devices of the kernel cannot be taken away |",
+            })
+    void ordinaryUserIsToldWhatIsMissingAndWhatWorksWithout(String line, String what, String without)
+            throws IOException {
+        ReferenceTools.assumeTool("unshare");
         String[] words = line.replace("{}", MountedGuests.LVM_GUEST.toString()).split(" ", -1);
-        Object[] arguments = new Object[words.length - 1];
-        System.arraycopy(words, 1, arguments, 0, arguments.length);
-        command.addAll(Launched.command(words[0], arguments));
 
-        ToolResult refused = ReferenceTools.runIn(folder, command.toArray(new String[0]));
+        ToolResult refused = unshared("cd '" + folder + "' && mkdir -m 700 /run/platter && " + asOrdinaryUser(words));
 
         assertThat(refused.exit()).isEqualTo(1);
         assertThat(refused.stdout()).isEmpty();
         assertThat(refused.stderr())
-                .isEqualTo(
-                        "platter: devices of the kernel cannot be made: the capability CAP_SYS_ADMIN is missing, run as"
-                                + " root; reading and serving work without (platter inspect, platter nbd)\n");
+                .isEqualTo("platter: " + what + ": the capability CAP_SYS_ADMIN is missing, run as root"
+                        + (without == null ? "" : without) + "\n");
+    }
+
+    private static String asOrdinaryUser(String... line) {
+        ReferenceTools.assumeTool("setpriv");
+        Object[] arguments = Arrays.copyOfRange(line, 1, line.length, Object[].class);
+        return "setpriv --bounding-set -sys_admin --" + words(Launched.command(line[0], arguments));
+    }
+
+    @Test
+    void ordinaryUserMayListWhereNothingWasEverBound() throws IOException {
+        ReferenceTools.assumeTool("unshare");
+
+        ToolResult list = unshared(asOrdinaryUser("bind", "--list"));
+
+        assertThat(list.exit()).as(list.stderr()).isZero();
+        assertThat(list.stdout()).isEmpty();
+        assertThat(list.stderr()).isEmpty();
     }
 
     @Test

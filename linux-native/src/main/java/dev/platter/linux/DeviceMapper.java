@@ -187,7 +187,7 @@ public final class DeviceMapper {
      *     it is not one of ours
      */
     public static void remove(String name) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
         try (Descriptor control = control()) {
             DmRequest status = status(control, name);
             if (status == null || !status.deviceUuid().equals(MappedNames.uuid(name))) {
@@ -269,7 +269,7 @@ public final class DeviceMapper {
         if (!Files.exists(CONTROL)) {
             return ours;
         }
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.LIST);
         try (Descriptor control = tryControl()) {
             if (control == null) {
                 return ours;
@@ -292,7 +292,7 @@ public final class DeviceMapper {
      * @throws IOException if there is no such device
      */
     public static DeviceTable table(String name) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.LIST);
         try (Descriptor control = control()) {
             DmRequest request = DmRequest.of(name, LISTS_BYTES).flags(DmRequest.STATUS_TABLE);
             return new DeviceTable(call(control, TABLE_STATUS, name + ": DM_TABLE_STATUS", request)
@@ -336,7 +336,7 @@ public final class DeviceMapper {
      * @throws BlockIOException of kind NOT_SUPPORTED if this kernel has none
      */
     static void requireDriver() throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         String refusal = KernelModule.loadFor(CONTROL, "dm-mod");
         try (Descriptor control = tryControl()) {
             if (control != null) {

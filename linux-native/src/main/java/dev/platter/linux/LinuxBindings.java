@@ -42,7 +42,16 @@ public final class LinuxBindings {
      * @throws BlockIOException of kind {@code NOT_SUPPORTED}: what is missing, and what works without it
      */
     public static void requireDevices() throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
+    }
+
+    /**
+     * Checks that devices of the kernel can be taken away at all, before anything else is tried.
+     *
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED}: what is missing
+     */
+    public static void requireRelease() throws IOException {
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
     }
 
     /**
@@ -56,7 +65,7 @@ public final class LinuxBindings {
      * @throws ReadOnlyDeviceException if it is to be written to, and cannot
      */
     public static Binding bind(BlockDevice image, BindOptions options) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         requireBindable(image, options);
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         String name = image instanceof DiskImage disk ? disk.info().filename() : image.description();
@@ -88,12 +97,18 @@ public final class LinuxBindings {
         return dot > 0 ? last.substring(0, dot) : last;
     }
 
-    /** Returns the bindings of this system that were made here, by this process or others. */
+    /**
+     * Returns the bindings of this system that were made here, by this process or others.
+     *
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if this user may not know: what is missing. What the kernel shows
+     *     to everybody would be a part of the list that looks like all of it
+     */
     public static List<BindingInfo> list() throws IOException {
         List<BindingInfo> found = new ArrayList<>();
         if (!Files.exists(RunFolder.DEFAULT)) {
             return found;
         }
+        LinuxSystem.require(LinuxSystem.Purpose.LIST);
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
             BindingJournal journal = BindingJournal.of(run.of(tag));
@@ -111,7 +126,7 @@ public final class LinuxBindings {
      *     changed
      */
     public static void release(String tag) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
         BindingJournal journal =
                 BindingJournal.of(RunFolder.open(RunFolder.DEFAULT).of(tag));
         List<DeviceMapper.Mapped> mapped = journal.mapped();

@@ -44,7 +44,7 @@ public final class LoopDevice implements Closeable {
      *     two devices over the same bytes have two caches, and destroy each other's writes
      */
     public static LoopDevice attach(Path file, LoopOptions options) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         long size = sizeOf(file);
         requireWhole(file, size, options);
         requireUnbound(file, size, options);
@@ -309,7 +309,7 @@ public final class LoopDevice implements Closeable {
      *     {@code IO} if it is gone, but not all that was written could be stored
      */
     public static void detach(Path device) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
         SystemCallException lost = tryDetach(device);
         if (lost != null) {
             throw loss(device, lost);

@@ -21,7 +21,7 @@ final class KernelDevices {
     /** Skips the test where loop devices cannot be made. */
     static void assumeLoop() throws IOException {
         try {
-            LinuxSystem.requireDevices();
+            LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         } catch (BlockIOException e) {
             throw new TestAbortedException(e.getMessage());
         }
