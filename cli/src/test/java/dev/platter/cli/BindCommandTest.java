@@ -228,6 +228,38 @@ final class BindCommandTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"in the foreground", "in the background", "by a signal"})
+    void whatCouldNotBeStoredIsToldToWhoeverEndsTheBinding(String end) throws Exception {
+        MountedGuests.small(folder, "small", 1);
+        String name = "small/disk.qcow2";
+        Path image = TempImages.qemu(folder, name, "qcow2", 64 << 20);
+        String reason = name + ": what was written may not all be stored: ";
+        if (end.equals("in the background")) {
+            ToolResult bind = Launched.runIn(folder, "bind", "-q", "--fork", "--writable", "--tag", TAG, image);
+            assertThat(bind.exit()).as(bind.stderr()).isZero();
+            overfill(bind.stdout().lines().findFirst().orElseThrow().split(" ", -1)[0]);
+
+            Cli.run("unbind", TAG).assertExit(1);
+        } else {
+            try (Running bind = Running.start("--writable", image)) {
+                overfill(bind.device().toString());
+                if (end.equals("by a signal")) {
+                    bind.process().destroy();
+                } else {
+                    assertThat(Cli.run("unbind", TAG).assertExit(1).err()).contains(reason);
+                }
+                assertThat(bind.await()).isEqualTo(1);
+            }
+        }
+        MountedGuests.assertNothingIsBound(TAG + "-loss");
+        MountedGuests.endSmall(folder, "small");
+    }
+
+    private static void overfill(String device) throws IOException {
+        ReferenceTools.run("dd", "if=/dev/urandom", "of=" + device, "bs=1M", "count=4", "conv=nocreat");
+    }
+
     @Test
     void deviceInUseStaysAndItsUserIsNamed() throws Exception {
         Path image = TempImages.qemuConvert(MountedGuests.ext4(folder), "guest.qcow2", "qcow2");

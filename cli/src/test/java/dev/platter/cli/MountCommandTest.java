@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.platter.linux.BindingInfo;
 import dev.platter.linux.LinuxBindings;
 import dev.platter.linux.LoopDevice;
+import dev.platter.linux.MountTable;
 import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.ServerProcess;
 import dev.platter.testkit.TempImages;
@@ -408,6 +409,63 @@ final class MountCommandTest {
         umount();
 
         assertThat(LoopDevice.list()).noneMatch(loop -> loop.backingFile().contains(TAG));
+    }
+
+    /** Makes an image in a folder that has no room for what its file system has. */
+    private String onAFullDisk(String format) throws IOException {
+        MountedGuests.small(folder, "small", 4);
+        Path raw = MountedGuests.ext4(folder);
+        String image = format.equals("raw") ? "small/ext4.img" : "small/guest.qcow2";
+        if (format.equals("raw")) {
+            ReferenceTools.runOk(
+                    "cp",
+                    "--sparse=always",
+                    raw.toString(),
+                    folder.resolve(image).toString());
+        } else {
+            TempImages.qemuConvert(raw, image, format);
+        }
+        return image;
+    }
+
+    private void fill(Path file) throws IOException {
+        // it may be told already, and need not be
+        ReferenceTools.run("dd", "if=/dev/urandom", "of=" + file, "bs=1M", "count=12");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void whatCouldNotBeStoredIsToldByUmount(String format) throws IOException {
+        String image = onAFullDisk(format);
+        mount("-q", "--writable", "-f", format, image).assertSuccess();
+        fill(point.resolve("new"));
+
+        Cli umount = Cli.run("umount", point);
+
+        umount.assertError(1, Path.of(image).getFileName().toString(), "what was written may not all be stored");
+        assertThat(MountTable.at(point.toRealPath())).isNull();
+        MountedGuests.endSmall(folder, "small");
+    }
+
+    @Test
+    void whatCouldNotBeStoredIsKeptForWhoAsksIfAnotherProgramUnmounts() throws IOException {
+        String image = onAFullDisk("qcow2");
+        mount("-q", "--writable", image).assertSuccess();
+        fill(point.resolve("new"));
+        ProcessHandle server = ProcessHandle.of(binding().process()).orElseThrow();
+
+        ReferenceTools.runOk("umount", point.toString());
+
+        server.onExit().join();
+        assertThat(Cli.run("bind", "--list").assertExit(0).lines())
+                .anyMatch(line -> line.startsWith(TAG + "-loss: no device of ")
+                        && line.contains("guest.qcow2 > whole disk: what was written may not all be stored")
+                        && line.contains("No space left on device")
+                        && line.endsWith("platter unbind " + TAG + "-loss forgets this"));
+        Cli.run("unbind", TAG + "-loss")
+                .assertError(1, "guest.qcow2 > whole disk: what was written may not all be stored");
+        MountedGuests.assertNothingIsBound(TAG + "-loss");
+        MountedGuests.endSmall(folder, "small");
     }
 
     @Test

@@ -132,6 +132,17 @@ final class MountedGuests {
         return disk;
     }
 
+    /** Unmounts it; the kernel closes the file of a loop device that has gone a moment after it. */
+    static void endSmall(Path folder, String name) throws IOException {
+        ReferenceTools.runOk("umount", "-l", folder.resolve(name).toString());
+    }
+
+    /** Mounts a file system with room for some MiB. */
+    static void small(Path folder, String name, int mebibytes) throws IOException {
+        Path point = Files.createDirectory(folder.resolve(name));
+        ReferenceTools.runOk("mount", "-t", "tmpfs", "-o", "size=" + mebibytes + "m", "none", point.toString());
+    }
+
     private static String tool(String name) {
         return ReferenceTools.locate(name).toString();
     }
@@ -193,7 +204,7 @@ final class MountedGuests {
         assertThat(LinuxBindings.list()).extracting(BindingInfo::tag).doesNotContain(tag);
     }
 
-    /** Takes away what a test that failed left. */
+    /** Takes away what a test that failed left: bindings of a tag, and of tags that begin with it. */
     static void clean(Path folder, String tag) throws IOException {
         String root = folder.toRealPath() + "/";
         List<MountTable.Mount> mounts = MountTable.read();
@@ -202,8 +213,10 @@ final class MountedGuests {
                 ReferenceTools.run("umount", "-l", mounts.get(i).point());
             }
         }
-        if (LinuxBindings.list().stream().anyMatch(binding -> binding.tag().equals(tag))) {
-            LinuxBindings.release(tag);
+        for (BindingInfo binding : LinuxBindings.list()) {
+            if (binding.tag().equals(tag) || binding.tag().startsWith(tag + "-")) {
+                Cli.run("unbind", binding.tag());
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ final class Binder {
         this.image = image;
         this.options = options;
         this.journal = journal;
-        this.binding = new Binding(journal);
+        this.binding = new Binding(journal, LinuxBindings.nameOf(image), options.isWritable());
     }
 
     Binding bind() throws IOException {
@@ -173,12 +173,18 @@ final class Binder {
     }
 
     private Attachment serve(BlockDevice device, String name, LoopOptions loop) throws IOException {
+        BlockDevice served = device;
+        if (!loop.readOnly()) {
+            LossNotingDevice noting = new LossNotingDevice(device);
+            binding.push(noting::finish);
+            served = noting;
+        }
         if (options.via() != BindOptions.Via.NBD) {
-            return LoopAttachment.onServedFile(device, name, loop, options, journal);
+            return LoopAttachment.onServedFile(served, name, loop, options, journal);
         }
         long from = loop.offset();
         BlockDevice shown =
-                from == 0 ? device : BlockDevices.slice(device, "from " + from + " on", from, device.size() - from);
+                from == 0 ? served : BlockDevices.slice(served, "from " + from + " on", from, device.size() - from);
         return NbdAttachment.of(shown, options, journal);
     }
 
@@ -201,6 +207,10 @@ final class Binder {
 
     /** @param loop with the range of the device that is wanted */
     private Attachment onPiece(DiskPlaces.Piece piece, BlockDevice device, LoopOptions loop) throws IOException {
+        if (!loop.readOnly()) {
+            // what the kernel wrote to the file by itself has to reach the medium, too
+            binding.push(new LossNotingDevice(device)::finish);
+        }
         boolean whole = DiskImages.fileOf(device) != null;
         LoopOptions placed =
                 whole ? loop : loop.withRange(piece.offset() + loop.offset(), device.size() - loop.offset());

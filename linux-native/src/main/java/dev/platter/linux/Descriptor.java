@@ -87,6 +87,13 @@ final class Descriptor implements Closeable {
         }
     }
 
+    /** Makes what was written to the file system durable that this lies on, and says what could not be. */
+    void syncFileSystem() throws SystemCallException {
+        while (LibC.syncfs(number) != 0) {
+            retryOrThrow("syncfs");
+        }
+    }
+
     private void retryOrThrow(String what) throws SystemCallException {
         int errno = Native.getLastError();
         if (errno != Errno.EINTR) {

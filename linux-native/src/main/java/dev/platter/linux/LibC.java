@@ -45,6 +45,8 @@ final class LibC {
 
     static native int fsync(int descriptor);
 
+    static native int syncfs(int descriptor);
+
     /** Only with a pointer, as {@link #ioctl}. */
     static native int fcntl(int descriptor, int command, Pointer argument);
 

@@ -68,7 +68,7 @@ public final class LinuxBindings {
         LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         requireBindable(image, options);
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
-        String name = image instanceof DiskImage disk ? disk.info().filename() : image.description();
+        String name = nameOf(image);
         String tag = options.tag();
         Path folder = tag == null ? run.makeLike(lastOf(name)) : run.make(tag);
         BindingJournal journal = BindingJournal.begin(folder, name);
@@ -89,6 +89,11 @@ public final class LinuxBindings {
                             + " bytes, and devices of the kernel have whole sectors of 512 only, at least one",
                     null);
         }
+    }
+
+    /** Returns the name by which a binding tells what is bound. */
+    static String nameOf(BlockDevice image) {
+        return image instanceof DiskImage disk ? disk.info().filename() : image.description();
     }
 
     private static String lastOf(String name) {
@@ -112,23 +117,26 @@ public final class LinuxBindings {
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
             BindingJournal journal = BindingJournal.of(run.of(tag));
-            found.add(new BindingInfo(tag, journal.image(), journal.devices(), journal.process(), journal.isServed()));
+            found.add(new BindingInfo(
+                    tag, journal.image(), journal.devices(), journal.process(), journal.isServed(), journal.loss()));
         }
         return found;
     }
 
     /**
      * Takes the devices of a binding away, whoever made it. If its process is gone and it was the server, what is mounted from
-     * it fails anyway, and is unmounted first; otherwise, mounts are in use.
+     * it fails anyway, and is unmounted first; otherwise, mounts are in use. What a process could not store that served a
+     * binding, and has left word of, is forgotten by that.
      *
      * @throws NoSuchFileException if there is no such binding
      * @throws BlockIOException of kind {@code BUSY} if a device is in use; the message says who uses it, and nothing was
-     *     changed
+     *     changed. Of kind {@code IO} if the binding is gone, but not all that was written is stored
      */
     public static void release(String tag) throws IOException {
         LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
         BindingJournal journal =
                 BindingJournal.of(RunFolder.open(RunFolder.DEFAULT).of(tag));
+        String image = journal.image();
         List<DeviceMapper.Mapped> mapped = journal.mapped();
         List<Path> loops = journal.loops();
         List<Path> nbds = journal.nbds();
@@ -158,12 +166,14 @@ public final class LinuxBindings {
         for (Path file : journal.fuseFiles()) {
             FuseFile.unmount(file);
         }
+        String loss = journal.loss();
         journal.end();
+        if (loss != null) {
+            throw new BlockIOException(Kind.IO, loss, lost);
+        }
         if (lost != null && !dead) {
             throw new BlockIOException(
-                    Kind.IO,
-                    tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(),
-                    lost);
+                    Kind.IO, image + ": what was written may not all be stored: " + lost.getMessage(), lost);
         }
     }
 

@@ -8,6 +8,8 @@ import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
+import dev.platter.core.Durability;
+import dev.platter.core.ForwardingDevice;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReadOnlyDeviceException;
 import dev.platter.testkit.ReferenceTools;
@@ -390,6 +392,70 @@ class LinuxBindingsTest {
             binding.close();
         }
         assertThatThrownBy(() -> LinuxBindings.release(TAG)).hasMessageContaining("nothing is bound by this tag");
+    }
+
+    /** A medium that takes nothing beyond its first MiB, or cannot be flushed. */
+    private static BlockDevice failing(boolean whenWritten) {
+        return new ForwardingDevice(BlockDevices.ofBytes("web.qcow2", ByteBuffer.allocateDirect(SIZE))) {
+            @Override
+            public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
+                if (whenWritten && offset >= 1 << 20) {
+                    throw new BlockIOException(BlockIOException.Kind.NO_SPACE, "web.qcow2: write: no room", null);
+                }
+                super.write(offset, from, durability);
+            }
+
+            @Override
+            public void flush() throws IOException {
+                if (!whenWritten) {
+                    throw new BlockIOException(BlockIOException.Kind.IO, "web.qcow2: flush: bad medium", null);
+                }
+            }
+        };
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, no room", "false, bad medium"})
+    void whatCouldNotBeStoredIsToldAtTheEndWithTheNameOfTheImage(boolean whenWritten, String reason)
+            throws IOException {
+        Binding binding =
+                LinuxBindings.bind(failing(whenWritten), BindOptions.writable().tag(TAG));
+        // in the cache of the kernel
+        ReferenceTools.runOk("dd", "if=/dev/zero", "of=" + binding.device(), "bs=64k", "count=1", "seek=20");
+
+        assertThatThrownBy(binding::close)
+                .isInstanceOf(BlockIOException.class)
+                .hasMessageStartingWith("web.qcow2: what was written may not all be stored: ")
+                .hasMessageContaining(reason);
+
+        assertThat(binding.isThere()).isFalse();
+        binding.close();
+    }
+
+    @Test
+    void failureOfADeviceThatNobodyWritesToIsNoLoss() throws IOException {
+        LinuxBindings.bind(failing(false), BindOptions.readOnly().tag(TAG)).close();
+    }
+
+    @Test
+    void wordThatIsLeftOfALossIsListedUntilItIsReleased() throws IOException {
+        Binding binding =
+                LinuxBindings.bind(failing(true), BindOptions.writable().tag(TAG));
+        LinuxBindings.release(TAG);
+        binding.close();
+
+        binding.leaveWord(new IOException("web.qcow2: no\nroom"));
+
+        assertThat(LinuxBindings.list())
+                .filteredOn(info -> info.tag().equals(TAG + "-loss"))
+                .singleElement()
+                .satisfies(info -> {
+                    assertThat(info.loss()).isEqualTo("web.qcow2: no\\x0aroom");
+                    assertThat(info.image()).isEqualTo("web.qcow2");
+                    assertThat(info.devices()).isEmpty();
+                });
+        assertThatThrownBy(() -> LinuxBindings.release(TAG + "-loss")).hasMessage("web.qcow2: no\\x0aroom");
+        KernelDevices.assertNothingLeft(folder, TAG, TAG + "-loss");
     }
 
     @Test
