@@ -429,6 +429,37 @@ final class BindCommandTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void ofTwoProcessesThatBindAnImageToWriteAtOnceOneGetsIt(String format) throws Exception {
+        Path raw = MountedGuests.ext4(folder);
+        Path image = format.equals("raw") ? raw : TempImages.qemuConvert(raw, "guest.qcow2", format);
+        List<String> tags = List.of(TAG, TAG + "-2");
+        List<Process> both = new ArrayList<>();
+        for (String tag : tags) {
+            both.add(Launched.builder("bind", "-q", "--fork", "--writable", "-f", format, "--tag", tag, image)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .start());
+        }
+        List<Integer> exits = new ArrayList<>();
+        StringBuilder messages = new StringBuilder();
+        for (Process each : both) {
+            messages.append(new String(each.getErrorStream().readAllBytes(), StandardCharsets.UTF_8));
+            exits.add(each.waitFor());
+        }
+        try {
+            assertThat(exits).as(messages.toString()).containsExactlyInAnyOrder(0, 1);
+            assertThat(messages.toString().lines()).hasSize(1);
+            assertThat(messages)
+                    .contains("cannot be opened for writing: java (process ")
+                    .contains("holds a lock on it");
+        } finally {
+            for (int i = 0; i < tags.size(); i++) {
+                Cli.run("unbind", tags.get(i)).assertExit(exits.get(i));
+            }
+        }
+    }
+
     @Test
     void tagThatIsInUseIsRefused() throws Exception {
         try (Running bind = Running.start(MountedGuests.LVM_GUEST)) {

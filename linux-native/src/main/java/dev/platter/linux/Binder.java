@@ -109,6 +109,9 @@ final class Binder {
                 loopOptions().withRange(hidden, 0).withPartitionScan(mayScan()).withAutoclear(options.isAutoclear());
         Attachment attachment = attach(image, "disk", loop);
         binding.push(attachment);
+        if (!attachment.isServed()) {
+            binding.claim(BoundHere.of(image, options.isWritable()));
+        }
         binding.setDisk(new BoundDevice(
                 diskEntry == null ? image.description() : diskEntry.name(),
                 attachment.device(),
@@ -173,6 +176,7 @@ final class Binder {
     }
 
     private Attachment serve(BlockDevice device, String name, LoopOptions loop) throws IOException {
+        binding.claim(BoundHere.of(device, !loop.readOnly()));
         BlockDevice served = device;
         if (!loop.readOnly()) {
             LossNotingDevice noting = new LossNotingDevice(device);

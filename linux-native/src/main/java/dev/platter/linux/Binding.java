@@ -24,6 +24,7 @@ public final class Binding implements Closeable {
     private final boolean writable;
     private final List<Attachment> attachments = new ArrayList<>();
     private final Deque<Closeable> steps = new ArrayDeque<>();
+    private final List<BoundHere> claims = new ArrayList<>();
     private final List<BoundDevice> partitions = new ArrayList<>();
     private final List<BoundDevice> volumes = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
@@ -122,6 +123,8 @@ public final class Binding implements Closeable {
         if (!served) {
             attachments.clear();
             steps.clear();
+            // from now on the kernel alone knows of it
+            claims.forEach(BoundHere::end);
             journal.end();
         }
     }
@@ -129,6 +132,12 @@ public final class Binding implements Closeable {
     /** Registers what undoes a step, before the next one is made. */
     void push(Closeable step) {
         steps.push(step);
+    }
+
+    /** Registers that the image is bound here, until that is undone or left to the kernel. */
+    void claim(BoundHere bound) {
+        claims.add(bound);
+        steps.push(bound::end);
     }
 
     void push(Attachment attachment) {

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -42,6 +43,11 @@ final class BindingJournal {
 
     static BindingJournal of(Path folder) {
         return new BindingJournal(folder);
+    }
+
+    /** Returns whether the binding is there, or somebody undid it. */
+    boolean exists() {
+        return Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS);
     }
 
     Path folder() {

@@ -47,6 +47,8 @@ final class LibC {
 
     static native int syncfs(int descriptor);
 
+    static native int flock(int descriptor, int operation);
+
     /** Only with a pointer, as {@link #ioctl}. */
     static native int fcntl(int descriptor, int command, Pointer argument);
 

@@ -116,9 +116,16 @@ public final class LinuxBindings {
         LinuxSystem.require(LinuxSystem.Purpose.LIST);
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
-            BindingJournal journal = BindingJournal.of(run.of(tag));
-            found.add(new BindingInfo(
-                    tag, journal.image(), journal.devices(), journal.process(), journal.isServed(), journal.loss()));
+            BindingJournal journal = BindingJournal.of(run.folder(tag));
+            if (journal.exists()) {
+                found.add(new BindingInfo(
+                        tag,
+                        journal.image(),
+                        journal.devices(),
+                        journal.process(),
+                        journal.isServed(),
+                        journal.loss()));
+            }
         }
         return found;
     }

@@ -30,10 +30,13 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LinuxBindingsTest {
     private static final String TAG = "test-of-bindings";
+    private static final String OTHER = "test-of-bindings-2";
     private static final int SIZE = 4 << 20;
+    private static final int RACES = 15;
 
     @TempDir
     @SuppressWarnings("NullAway.Init") // by JUnit
@@ -46,7 +49,7 @@ class LinuxBindingsTest {
 
     @AfterEach
     void nothingIsLeft() throws IOException {
-        KernelDevices.assertNothingLeft(folder, TAG);
+        KernelDevices.assertNothingLeft(folder, TAG, OTHER);
     }
 
     private static DiskImage open(Path file, boolean writable) throws IOException {
@@ -497,6 +500,49 @@ class LinuxBindingsTest {
                     .hasMessageContaining("the tag " + TAG + " is in use");
         }
         assertThatThrownBy(() -> BindOptions.readOnly().tag("../x")).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void ofTwoThreadsThatBindOneImageToWriteOneGetsIt(String format) throws Exception {
+        Path raw = raw();
+        Path file = format.equals("raw") ? raw : TempImages.qemuConvert(raw, "disk.qcow2", format);
+        try (DiskImage image = open(file, true)) {
+            for (int i = 0; i < RACES; i++) {
+                Races.Outcome<Binding> outcome =
+                        Races.of(() -> bindToWrite(image, TAG), () -> bindToWrite(image, OTHER));
+                for (Binding binding : outcome.results()) {
+                    binding.close();
+                }
+                assertThat(outcome.failures())
+                        .singleElement()
+                        .satisfies(e -> assertThat(e)
+                                .isInstanceOfSatisfying(
+                                        BlockIOException.class,
+                                        busy -> assertThat(busy.kind()).isEqualTo(BlockIOException.Kind.BUSY))
+                                .hasMessageContaining("is bound")
+                                .hasNoSuppressedExceptions());
+                KernelDevices.assertNothingLeft(folder, TAG, OTHER);
+            }
+        }
+    }
+
+    private static Binding bindToWrite(DiskImage image, String tag) throws IOException {
+        return LinuxBindings.bind(image, BindOptions.writable().tag(tag));
+    }
+
+    @Test
+    void imageThatIsServedIsNotBoundAgainInAnotherWay() throws IOException {
+        try (DiskImage image = open(raw(), true);
+                Binding binding = LinuxBindings.bind(
+                        image, BindOptions.writable().as(BindOptions.Via.FUSE).tag(TAG))) {
+            assertThatThrownBy(() -> LinuxBindings.bind(
+                            image,
+                            BindOptions.readOnly().as(BindOptions.Via.LOOP).tag(OTHER)))
+                    .hasMessageContaining("is bound by this process already, for writing")
+                    .hasNoSuppressedExceptions();
+            assertThat(binding.isThere()).isTrue();
+        }
     }
 
     @Test
