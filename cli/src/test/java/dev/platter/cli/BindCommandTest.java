@@ -18,37 +18,15 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code platter bind} and {@code unbind} as processes of their own. */
-final class BindCommandTest {
-    private static final String TAG = "cli-bind-" + ProcessHandle.current().pid();
-
+final class BindCommandTest extends DeviceCommandTest {
     /** Volumes, and partitions beside them, belong to device-mapper where the kernel has it. */
     private static final String PART = "/dev/(loop\\d+(p\\d+)?|mapper/platter-\\S+)";
-
-    @TempDir
-    private Path folder;
-
-    private Path point;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        MountedGuests.assumeDevices();
-        point = Files.createDirectory(folder.resolve("mnt"));
-    }
-
-    @AfterEach
-    void nothingIsLeft() throws IOException {
-        MountedGuests.clean(folder, TAG);
-        MountedGuests.assertNothingLeft(folder, TAG);
-    }
 
     /** A command in the foreground, and what it printed until the devices were there. */
     private record Running(Process process, List<String> lines) implements AutoCloseable {

@@ -17,37 +17,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code platter mount} and {@code umount}: the recipes that people follow, each as one line. */
-final class MountCommandTest {
-    private static final String TAG = "cli-mount-" + ProcessHandle.current().pid();
-
+final class MountCommandTest extends DeviceCommandTest {
     /** Where the group vg0 of the sample guest begins: label and metadata are in the first MiB. */
     private static final long PV_OFFSET = 17 << 20;
-
-    @TempDir
-    private Path folder;
-
-    private Path point;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        MountedGuests.assumeDevices();
-        point = Files.createDirectory(folder.resolve("mnt"));
-    }
-
-    @AfterEach
-    void nothingIsLeft() throws IOException {
-        MountedGuests.clean(folder, TAG);
-        MountedGuests.assertNothingLeft(folder, TAG);
-    }
 
     private ToolResult mount(Object... words) throws IOException {
         List<Object> all = new ArrayList<>(List.of("--tag", TAG));

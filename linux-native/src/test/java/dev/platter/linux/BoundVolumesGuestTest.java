@@ -58,7 +58,7 @@ class BoundVolumesGuestTest {
     /** All but the node of FUSE, which is to be asked for by the binding. */
     @BeforeAll
     static void loadLoopDevices() throws IOException {
-        assertThat(KernelModule.load("loop")).isNull();
+        KernelDevices.loadLoop();
     }
 
     @AfterEach

@@ -30,6 +30,11 @@ final class KernelDevices {
         }
     }
 
+    /** Loads the driver of loop devices, which the kernel of a virtual machine has as a module. */
+    static void loadLoop() throws IOException {
+        assertThat(KernelModule.load("loop")).isNull();
+    }
+
     /** Skips the test where files cannot be served. */
     static void assumeFuse() throws IOException {
         assumeLoop();
