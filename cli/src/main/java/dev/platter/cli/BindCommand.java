@@ -51,11 +51,11 @@ final class BindCommand implements Command {
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
-        LinuxBindings.requireDevices();
         if (arguments.has("--list")) {
             list(io);
             return ExitCode.WHOLE;
         }
+        LinuxBindings.requireDevices();
         List<String> images = arguments.parameters();
         if (images.isEmpty()) {
             throw new UsageException("an IMAGE is missing");
@@ -66,11 +66,7 @@ final class BindCommand implements Command {
         Holdings.during(io, holdings -> {
             GuestDevice guest = holdings.keep(() -> GuestDevice.open(images, arguments, io));
             check(guest, arguments);
-            Binding binding = holdings.keep(() -> {
-                        Binding made = guest.bind(options(arguments), io);
-                        return new PatientEnd<>(made, "binding " + made.tag(), io);
-                    })
-                    .devices();
+            Binding binding = holdings.open(() -> guest.bind(options(arguments), launcher, io));
             List<BoundDevice> devices = devices(binding);
             guest.warn(devices, io);
             binding.notes().forEach(io::message);
@@ -153,12 +149,17 @@ final class BindCommand implements Command {
 
     private static void list(Stdio io) throws IOException {
         for (BindingInfo binding : LinuxBindings.list()) {
-            io.print(binding.tag() + ": " + devices(binding) + " of " + binding.image() + ", "
-                    + (binding.alive()
-                            ? "process " + binding.process()
-                            : "whose process is gone; platter unbind " + binding.tag() + " cleans up")
-                    + "\n");
+            io.print(binding.tag() + ": " + devices(binding) + " of " + binding.image() + ", " + state(binding) + "\n");
         }
+    }
+
+    private static String state(BindingInfo binding) {
+        if (binding.loss() != null) {
+            return "which is not in order: " + binding.loss() + "; platter unbind " + binding.tag() + " forgets this";
+        }
+        return binding.alive()
+                ? "process " + binding.process()
+                : "whose process is gone; platter unbind " + binding.tag() + " cleans up";
     }
 
     private static String devices(BindingInfo binding) {

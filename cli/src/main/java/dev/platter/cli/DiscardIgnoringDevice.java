@@ -3,6 +3,7 @@ package dev.platter.cli;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.Bounds;
 import dev.platter.core.Durability;
+import dev.platter.core.Features;
 import dev.platter.core.ForwardingDevice;
 import dev.platter.core.ZeroMode;
 import java.io.IOException;
@@ -14,6 +15,11 @@ import java.io.IOException;
 final class DiscardIgnoringDevice extends ForwardingDevice {
     DiscardIgnoringDevice(BlockDevice device) {
         super(device);
+    }
+
+    @Override
+    public Features features() {
+        return super.features().withTrim(false);
     }
 
     @Override

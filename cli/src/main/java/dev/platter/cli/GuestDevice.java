@@ -36,6 +36,11 @@ final class GuestDevice implements Closeable {
     /** Name of the device in the guest; null until one is chosen, for the whole disk. */
     private @Nullable String name;
 
+    private @Nullable Bound bound;
+
+    /** What was made of it. */
+    private record Bound(Binding binding, Launcher launcher, Stdio io) {}
+
     private GuestDevice(Arguments arguments, ImageInspector inspector) {
         this.arguments = arguments;
         this.inspector = inspector;
@@ -188,8 +193,10 @@ final class GuestDevice implements Closeable {
         return null;
     }
 
-    /** Makes it a device of the kernel. What the kernel only hears to have failed is said with its reason. */
-    Binding bind(BindOptions plain, Stdio io) throws IOException {
+    /**
+     * Makes it a device of the kernel, until this is closed. What the kernel only hears to have failed is said with its reason.
+     */
+    Binding bind(BindOptions plain, Launcher launcher, Stdio io) throws IOException {
         String chosen = name;
         String first = inspector.disks().get(0).name();
         BlockDevice device = chosen == null ? inspector.disks().get(0).device() : inspector.device(chosen);
@@ -211,7 +218,9 @@ final class GuestDevice implements Closeable {
         if (seconds > 0) {
             options = options.timeout(Duration.ofSeconds(seconds));
         }
-        return LinuxBindings.bind(device, options);
+        Binding binding = LinuxBindings.bind(device, options);
+        bound = new Bound(binding, launcher, io);
+        return binding;
     }
 
     private BindOptions.Via way() {
@@ -270,8 +279,31 @@ final class GuestDevice implements Closeable {
         }
     }
 
+    /** What cannot be stored is told to whoever took the devices away, if nobody can be told here. */
     @Override
     public void close() throws IOException {
-        inspector.close();
+        Bound made = bound;
+        if (made == null) {
+            inspector.close();
+            return;
+        }
+        Binding binding = made.binding();
+        boolean isTaken = !binding.isThere();
+        try (inspector) {
+            new PatientEnd<>(binding, "binding " + binding.tag(), made.io()).close();
+        } catch (IOException e) {
+            if (isTaken || made.launcher().isAlone()) {
+                leaveWord(binding, e);
+            }
+            throw e;
+        }
+    }
+
+    private static void leaveWord(Binding binding, IOException reason) {
+        try {
+            binding.leaveWord(reason);
+        } catch (IOException e) {
+            reason.addSuppressed(e);
+        }
     }
 }

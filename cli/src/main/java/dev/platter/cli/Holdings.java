@@ -63,14 +63,23 @@ final class Holdings implements Closeable {
     }
 
     <T extends Closeable> T keep(Opening<T> what) throws IOException {
+        return open(() -> {
+            T open = what.open();
+            if (opened != null) {
+                opened.push(open);
+            }
+            return open;
+        });
+    }
+
+    /** Opens something that is closed by what is kept already. */
+    <T> T open(Opening<T> what) throws IOException {
         opening.lock();
         try {
             if (opened == null) {
                 throw new ClosedChannelException();
             }
-            T open = what.open();
-            opened.push(open);
-            return open;
+            return what.open();
         } finally {
             opening.unlock();
         }

@@ -28,6 +28,7 @@ final class Launcher {
     private final String program;
     private final boolean forked;
     private final int sockets;
+    private boolean isReady;
 
     private Launcher(String command, String program, boolean forked, int sockets) {
         this.command = command;
@@ -103,8 +104,14 @@ final class Launcher {
             return;
         }
         say("ready");
+        isReady = true;
         // Closing these two makes the JVM put /dev/null in their places.
         new FileOutputStream(FileDescriptor.err).close();
+    }
+
+    /** Returns whether nobody reads what the command prints, and nobody learns how it ends. */
+    boolean isAlone() {
+        return isReady;
     }
 
     /** Tells whoever waits, if somebody still does, how a command ended. */

@@ -58,11 +58,7 @@ final class MountCommand implements Command {
             GuestDevice guest = holdings.keep(() -> GuestDevice.open(images, arguments, io));
             guest.chooseFileSystem(
                     ImageDevice.parse(images.get(images.size() - 1)).image().toString());
-            Binding binding = holdings.keep(() -> {
-                        Binding made = guest.bind(options(arguments), io);
-                        return new PatientEnd<>(made, "binding " + made.tag(), io);
-                    })
-                    .devices();
+            Binding binding = holdings.open(() -> guest.bind(options(arguments), launcher, io));
             if (binding.isServed() && !launcher.isForked()) {
                 launcher.requireFork("this image must be served", true);
             }

@@ -1,5 +1,6 @@
 package dev.platter.cli;
 
+import dev.platter.core.Printable;
 import dev.platter.linux.BindingInfo;
 import dev.platter.linux.LinuxBindings;
 import dev.platter.linux.LoopDevice;
@@ -8,7 +9,6 @@ import dev.platter.linux.MountTable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -37,7 +37,7 @@ final class UmountCommand implements Command {
 
     @Override
     public int run(Arguments arguments, Stdio io) throws IOException {
-        LinuxBindings.requireDevices();
+        LinuxBindings.requireRelease();
         int exit = ExitCode.WHOLE;
         for (String name : arguments.parameters()) {
             try {
@@ -61,11 +61,34 @@ final class UmountCommand implements Command {
             throw new StartFailure(
                     folder + ": is mounted from " + mount.source() + ", which platter did not bind; use umount");
         }
+        BindingInfo dead = binding == null || binding.alive() ? null : binding;
+        IOException lost = dead == null ? writeBack(Path.of(mount.point())) : null;
         MountProgram.unmount(Path.of(mount.point()));
-        if (binding != null && !binding.alive()) {
-            LinuxBindings.release(binding.tag());
+        if (dead != null) {
+            LinuxBindings.release(dead.tag());
         } else if (loop != null && loop.autoclear()) {
             awaitEnd(binding, loop);
+        }
+        if (lost != null) {
+            throw new StartFailure(
+                    imageOf(binding, loop) + ": what was written may not all be stored: " + Failures.text(lost));
+        }
+    }
+
+    private static String imageOf(@Nullable BindingInfo binding, @Nullable LoopStatus loop) {
+        if (binding != null) {
+            return binding.image();
+        }
+        return loop == null ? "the image" : Printable.escape(loop.backingFile());
+    }
+
+    /** Returns what could not be stored, which umount would not say, or null. */
+    private static @Nullable IOException writeBack(Path point) {
+        try {
+            MountTable.sync(point);
+            return null;
+        } catch (IOException e) {
+            return e;
         }
     }
 
@@ -95,8 +118,8 @@ final class UmountCommand implements Command {
     private static void awaitEnd(@Nullable BindingInfo binding, LoopStatus loop) throws IOException {
         if (binding != null) {
             UnbindCommand.awaitEnd(binding, SERVER_SECONDS);
-            List<BindingInfo> left = LinuxBindings.list();
-            if (UnbindCommand.find(binding.tag(), left) != null) {
+            UnbindCommand.requireStored(binding);
+            if (UnbindCommand.find(binding.tag(), LinuxBindings.list()) != null) {
                 throw new StartFailure(binding.tag() + ": is unmounted, and process " + binding.process()
                         + " is still storing what was written to " + binding.image());
             }

@@ -1,5 +1,6 @@
 package dev.platter.cli;
 
+import dev.platter.core.BlockIOException;
 import dev.platter.linux.BindingInfo;
 import dev.platter.linux.LinuxBindings;
 import java.io.IOException;
@@ -44,7 +45,7 @@ final class UnbindCommand implements Command {
         if (arguments.has("--all") != names.isEmpty()) {
             throw new UsageException("name devices or bindings, or say --all");
         }
-        LinuxBindings.requireDevices();
+        LinuxBindings.requireRelease();
         List<BindingInfo> bindings = LinuxBindings.list();
         if (names.isEmpty()) {
             return release(bindings, io);
@@ -90,14 +91,44 @@ final class UnbindCommand implements Command {
         int exit = ExitCode.WHOLE;
         for (BindingInfo binding : bindings) {
             try {
-                LinuxBindings.release(binding.tag());
-                awaitEnd(binding, END_SECONDS);
+                release(binding);
             } catch (IOException e) {
                 io.message(binding.tag() + ": " + Failures.text(e));
                 exit = ExitCode.ERROR;
             }
         }
         return exit;
+    }
+
+    private static void release(BindingInfo binding) throws IOException {
+        IOException lost = null;
+        try {
+            LinuxBindings.release(binding.tag());
+        } catch (BlockIOException e) {
+            if (e.kind() == BlockIOException.Kind.BUSY) {
+                throw e;
+            }
+            // it is gone; the process that served it may know more
+            lost = e;
+        }
+        awaitEnd(binding, END_SECONDS);
+        requireStored(binding);
+        if (lost != null) {
+            throw lost;
+        }
+    }
+
+    /**
+     * Passes on what the process left word of that served the devices, and forgets it.
+     *
+     * @throws IOException if it could not store all that was written
+     */
+    static void requireStored(BindingInfo ended) throws IOException {
+        for (BindingInfo left : LinuxBindings.list()) {
+            if (left.loss() != null && left.process() == ended.process()) {
+                LinuxBindings.release(left.tag());
+            }
+        }
     }
 
     /** The process that served a device has still to store what belongs to the image. */

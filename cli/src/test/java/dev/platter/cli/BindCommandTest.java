@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.platter.linux.BindingInfo;
 import dev.platter.linux.LinuxBindings;
 import dev.platter.linux.LoopDevice;
+import dev.platter.linux.LoopStatus;
 import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.TempImages;
 import dev.platter.testkit.ToolResult;
@@ -14,39 +15,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code platter bind} and {@code unbind} as processes of their own. */
-final class BindCommandTest {
-    private static final String TAG = "cli-bind-" + ProcessHandle.current().pid();
-
+final class BindCommandTest extends DeviceCommandTest {
     /** Volumes, and partitions beside them, belong to device-mapper where the kernel has it. */
     private static final String PART = "/dev/(loop\\d+(p\\d+)?|mapper/platter-\\S+)";
-
-    @TempDir
-    private Path folder;
-
-    private Path point;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        MountedGuests.assumeDevices();
-        point = Files.createDirectory(folder.resolve("mnt"));
-    }
-
-    @AfterEach
-    void nothingIsLeft() throws IOException {
-        MountedGuests.clean(folder, TAG);
-        MountedGuests.assertNothingLeft(folder, TAG);
-    }
 
     /** A command in the foreground, and what it printed until the devices were there. */
     private record Running(Process process, List<String> lines) implements AutoCloseable {
@@ -124,6 +104,44 @@ final class BindCommandTest {
         assertThat(MountedGuests.sha256(image)).isEqualTo(before);
     }
 
+    /** One of a raw image is the piece of the file where it lies; the others are served. */
+    @ParameterizedTest
+    @CsvSource({"raw, /dev/sda1, 16M", "raw, /dev/vg0/root, 40M", "qcow2, /dev/sda1, 16M", "qcow2, /dev/vg0/root, 40M"})
+    void namedDeviceIsTheOnlyOneOfItsBinding(String format, String name, String size) throws Exception {
+        Path image = format.equals("raw") ? MountedGuests.rawLvmGuest(folder) : MountedGuests.LVM_GUEST;
+        String before = MountedGuests.sha256(image);
+
+        try (Running bind = Running.start(image + ":" + name)) {
+            assertThat(bind.lines()).hasSize(3);
+            assertThat(bind.lines().get(0)).matches("/dev/loop\\d+ +" + name + " +" + size + " +ext4");
+            LoopStatus loop = LoopDevice.list().stream()
+                    .filter(status -> status.device().equals(bind.device()))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(loop.backingFile())
+                    .isEqualTo(format.equals("raw") ? image.toRealPath().toString() : "/run/platter/" + TAG + "/disk");
+            ReferenceTools.runOk("sh", "-c", bind.mountLines().get(0).replace("/mnt", point.toString()));
+            assertThat(point.resolve("lost+found")).isDirectory();
+            ReferenceTools.runOk("umount", point.toString());
+            bind.process().destroy();
+            assertThat(bind.await()).isZero();
+        }
+        assertThat(MountedGuests.sha256(image)).isEqualTo(before);
+    }
+
+    @Test
+    void partitionThatIsAPhysicalVolumeBeginsBehindItsLabel() throws Exception {
+        Path raw = MountedGuests.rawLvmGuest(folder);
+        try (Running bind = Running.start(raw + ":/dev/sda2")) {
+            assertThat(bind.lines().get(0)).matches("/dev/loop\\d+ +/dev/sda2 +79M");
+            ReferenceTools.runOk(
+                    "cmp",
+                    "--ignore-initial=0:" + ((17 << 20) + 4096),
+                    bind.device().toString(),
+                    raw.toString());
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"INT", "TERM", "HUP"})
     void signalUndoesAll(String signal) throws Exception {
@@ -186,6 +204,38 @@ final class BindCommandTest {
             MountedGuests.assertNothingLeft(folder, TAG);
             assertThat(ProcessHandle.of(process).filter(ProcessHandle::isAlive)).isEmpty();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"in the foreground", "in the background", "by a signal"})
+    void whatCouldNotBeStoredIsToldToWhoeverEndsTheBinding(String end) throws Exception {
+        MountedGuests.small(folder, "small", 1);
+        String name = "small/disk.qcow2";
+        Path image = TempImages.qemu(folder, name, "qcow2", 64 << 20);
+        String reason = name + ": what was written may not all be stored: ";
+        if (end.equals("in the background")) {
+            ToolResult bind = Launched.runIn(folder, "bind", "-q", "--fork", "--writable", "--tag", TAG, image);
+            assertThat(bind.exit()).as(bind.stderr()).isZero();
+            overfill(bind.stdout().lines().findFirst().orElseThrow().split(" ", -1)[0]);
+
+            Cli.run("unbind", TAG).assertExit(1);
+        } else {
+            try (Running bind = Running.start("--writable", image)) {
+                overfill(bind.device().toString());
+                if (end.equals("by a signal")) {
+                    bind.process().destroy();
+                } else {
+                    assertThat(Cli.run("unbind", TAG).assertExit(1).err()).contains(reason);
+                }
+                assertThat(bind.await()).isEqualTo(1);
+            }
+        }
+        MountedGuests.assertNothingIsBound(TAG + "-loss");
+        MountedGuests.endSmall(folder, "small");
+    }
+
+    private static void overfill(String device) throws IOException {
+        ReferenceTools.run("dd", "if=/dev/urandom", "of=" + device, "bs=1M", "count=4", "conv=nocreat");
     }
 
     @Test
@@ -286,6 +336,67 @@ final class BindCommandTest {
     }
 
     @Test
+    void fileSystemWhoseUuidTheHostHasIsWrittenToOnlyIfThatIsAllowed() throws Exception {
+        Path image = MountedGuests.ext4(folder);
+        String uuid = "5ac1a1b2-0000-4000-8000-"
+                + String.format("%012d", ProcessHandle.current().pid());
+        ReferenceTools.runOk("tune2fs", "-U", uuid, image.toString());
+        Path own = folder.resolve("own.img");
+        Files.copy(image, own);
+        ReferenceTools.runOk("mount", "-o", "loop,ro,noload", own.toString(), point.toString());
+        try {
+            ToolResult refused = Launched.runIn(folder, "bind", "-q", "--writable", "-f", "raw", "--tag", TAG, image);
+
+            assertThat(refused.exit()).isEqualTo(1);
+            assertThat(refused.stderr().lines()).hasSize(1);
+            assertThat(refused.stderr())
+                    .contains("/dev/sda: holds ext4 with the UUID " + uuid + ", which this system has on /dev/loop")
+                    .contains("bind it read-only, or allow duplicates (--allow-duplicates)");
+            MountedGuests.assertNothingIsBound(TAG);
+
+            for (List<String> options : List.of(List.<String>of(), List.of("--writable", "--allow-duplicates"))) {
+                List<Object> words = new ArrayList<>(List.of("-q", "--fork", "--tag", TAG, "-f", "raw"));
+                words.addAll(options);
+                words.add(image);
+                ToolResult bind = Launched.runIn(folder, "bind", words.toArray());
+                assertThat(bind.exit()).as(bind.stderr()).isZero();
+                assertThat(bind.stderr()).contains("the UUID " + uuid).contains("name it by its device");
+                Cli.run("unbind", TAG).assertExit(0);
+            }
+        } finally {
+            ReferenceTools.runOk("umount", point.toString());
+        }
+    }
+
+    /** In a namespace of mounts whose /dev has the link that udev makes. */
+    @Test
+    void fileSystemWhoseLabelTheHostHasIsWrittenToOnlyIfThatIsAllowed() throws Exception {
+        ReferenceTools.assumeTool("unshare");
+        Path image = MountedGuests.ext4(folder);
+        ReferenceTools.runOk("tune2fs", "-L", "my root", image.toString());
+        try (var host = dev.platter.testkit.LoopDevice.attach(TempImages.sparse(folder, "host.img", 1 << 20))) {
+            String bind = words(Launched.command("bind", "-q", "--tag", "a", "-f", "raw", "--writable"));
+            String file = " '" + image + "'";
+
+            ToolResult script = unshared("cd '" + folder + "' && mkdir dev dev/disk dev/disk/by-uuid dev/disk/by-label"
+                    + " && for each in null zero random urandom loop-control fuse "
+                    + host.path().getFileName()
+                    + "; do cp -a /dev/$each dev; done && ln -s " + host.path() + " 'dev/disk/by-label/my\\x20root'"
+                    + " && mount -t tmpfs none /dev && cp -a dev/. /dev"
+                    + " && { " + bind + file + "; echo exit $?; " + bind + " --allow-duplicates --fork" + file
+                    + "; echo exit $?; " + words(Launched.command("unbind", "a")) + "; }");
+
+            assertThat(script.stdout().lines().filter(line -> line.startsWith("exit ")))
+                    .as(script.stderr())
+                    .containsExactly("exit 1", "exit 0");
+            assertThat(script.stderr().lines())
+                    .hasSize(2)
+                    .allMatch(line -> line.contains(
+                            "/dev/sda: has the label \"my root\", which this system has on " + host.path()));
+        }
+    }
+
+    @Test
     void imageThatIsBoundForWritingIsNotBoundAgain() throws Exception {
         Path image = MountedGuests.ext4(folder);
         try (Running bind = Running.start("--writable", "-f", "raw", image)) {
@@ -293,6 +404,37 @@ final class BindCommandTest {
 
             assertThat(again.exit()).isEqualTo(1);
             assertThat(again.stderr()).contains("is bound to " + bind.device() + " already, for writing");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void ofTwoProcessesThatBindAnImageToWriteAtOnceOneGetsIt(String format) throws Exception {
+        Path raw = MountedGuests.ext4(folder);
+        Path image = format.equals("raw") ? raw : TempImages.qemuConvert(raw, "guest.qcow2", format);
+        List<String> tags = List.of(TAG, TAG + "-2");
+        List<Process> both = new ArrayList<>();
+        for (String tag : tags) {
+            both.add(Launched.builder("bind", "-q", "--fork", "--writable", "-f", format, "--tag", tag, image)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .start());
+        }
+        List<Integer> exits = new ArrayList<>();
+        StringBuilder messages = new StringBuilder();
+        for (Process each : both) {
+            messages.append(new String(each.getErrorStream().readAllBytes(), StandardCharsets.UTF_8));
+            exits.add(each.waitFor());
+        }
+        try {
+            assertThat(exits).as(messages.toString()).containsExactlyInAnyOrder(0, 1);
+            assertThat(messages.toString().lines()).hasSize(1);
+            assertThat(messages)
+                    .contains("cannot be opened for writing: java (process ")
+                    .contains("holds a lock on it");
+        } finally {
+            for (int i = 0; i < tags.size(); i++) {
+                Cli.run("unbind", tags.get(i)).assertExit(exits.get(i));
+            }
         }
     }
 
@@ -319,23 +461,46 @@ final class BindCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"bind {}", "bind --list", "unbind --all", "mount {} mnt", "umount mnt"})
-    void ordinaryUserIsToldWhatIsMissingAndWhatWorksWithout(String line) throws IOException {
-        ReferenceTools.assumeTool("setpriv");
-        List<String> command = new ArrayList<>(List.of("setpriv", "--bounding-set", "-sys_admin", "--"));
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "bind {} | devices of the kernel cannot be made | ; reading and serving work without (platter inspect,"
+                        + " platter nbd)",
+                "mount {} mnt | devices of the kernel cannot be made | ; reading and serving work without (platter"
+                        + " inspect, platter nbd)",
+                "bind --list | what is bound cannot be listed |",
+                "unbind --all | devices of the kernel cannot be taken away |",
+                "umount mnt | devices of the kernel cannot be taken away |",
+            })
+    void ordinaryUserIsToldWhatIsMissingAndWhatWorksWithout(String line, String what, String without)
+            throws IOException {
+        ReferenceTools.assumeTool("unshare");
         String[] words = line.replace("{}", MountedGuests.LVM_GUEST.toString()).split(" ", -1);
-        Object[] arguments = new Object[words.length - 1];
-        System.arraycopy(words, 1, arguments, 0, arguments.length);
-        command.addAll(Launched.command(words[0], arguments));
 
-        ToolResult refused = ReferenceTools.runIn(folder, command.toArray(new String[0]));
+        ToolResult refused = unshared("cd '" + folder + "' && mkdir -m 700 /run/platter && " + asOrdinaryUser(words));
 
         assertThat(refused.exit()).isEqualTo(1);
         assertThat(refused.stdout()).isEmpty();
         assertThat(refused.stderr())
-                .isEqualTo(
-                        "platter: devices of the kernel cannot be made: the capability CAP_SYS_ADMIN is missing, run as"
-                                + " root; reading and serving work without (platter inspect, platter nbd)\n");
+                .isEqualTo("platter: " + what + ": the capability CAP_SYS_ADMIN is missing, run as root"
+                        + (without == null ? "" : without) + "\n");
+    }
+
+    private static String asOrdinaryUser(String... line) {
+        ReferenceTools.assumeTool("setpriv");
+        Object[] arguments = Arrays.copyOfRange(line, 1, line.length, Object[].class);
+        return "setpriv --bounding-set -sys_admin --" + words(Launched.command(line[0], arguments));
+    }
+
+    @Test
+    void ordinaryUserMayListWhereNothingWasEverBound() throws IOException {
+        ReferenceTools.assumeTool("unshare");
+
+        ToolResult list = unshared(asOrdinaryUser("bind", "--list"));
+
+        assertThat(list.exit()).as(list.stderr()).isZero();
+        assertThat(list.stdout()).isEmpty();
+        assertThat(list.stderr()).isEmpty();
     }
 
     @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.platter.linux.BindingInfo;
 import dev.platter.linux.LinuxBindings;
 import dev.platter.linux.LoopDevice;
+import dev.platter.linux.MountTable;
 import dev.platter.testkit.ReferenceTools;
 import dev.platter.testkit.ServerProcess;
 import dev.platter.testkit.TempImages;
@@ -14,38 +15,17 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code platter mount} and {@code umount}: the recipes that people follow, each as one line. */
-final class MountCommandTest {
-    private static final String TAG = "cli-mount-" + ProcessHandle.current().pid();
-
+final class MountCommandTest extends DeviceCommandTest {
     /** Where the group vg0 of the sample guest begins: label and metadata are in the first MiB. */
     private static final long PV_OFFSET = 17 << 20;
-
-    @TempDir
-    private Path folder;
-
-    private Path point;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        MountedGuests.assumeDevices();
-        point = Files.createDirectory(folder.resolve("mnt"));
-    }
-
-    @AfterEach
-    void nothingIsLeft() throws IOException {
-        MountedGuests.clean(folder, TAG);
-        MountedGuests.assertNothingLeft(folder, TAG);
-    }
 
     private ToolResult mount(Object... words) throws IOException {
         List<Object> all = new ArrayList<>(List.of("--tag", TAG));
@@ -168,6 +148,49 @@ final class MountCommandTest {
             ReferenceTools.runOk("qemu-img", "convert", "-f", format, "-O", "raw", image.toString(), raw.toString());
         }
         assertThat(MountedGuests.sha256(raw, PV_OFFSET, 1 << 20)).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void volumeOnSeveralDisksIsWrittenAndReadAgain(String format) throws IOException {
+        MountedGuests.spanned(folder);
+        List<String> disks = new ArrayList<>();
+        for (String name : List.of("one", "two")) {
+            String disk = format.equals("raw") ? name + ".img" : name + ".qcow2";
+            if (!format.equals("raw")) {
+                TempImages.qemuConvert(folder.resolve(name + ".img"), disk, format);
+            }
+            disks.add(disk);
+        }
+
+        mount("--writable", "-f", format, disks.get(0), disks.get(1) + ":/dev/vg0/data")
+                .assertSuccess();
+
+        assertThat(binding().alive()).isTrue();
+        assertThat(read("hello")).isEqualTo("hello\n");
+        byte[] most = new byte[14 << 20];
+        Arrays.fill(most, (byte) 'x');
+        Files.write(point.resolve("new"), most);
+        umount();
+        mount("-f", format, disks.get(0), disks.get(1) + ":/dev/vg0/data").assertSuccess();
+        assertThat(Files.readAllBytes(point.resolve("new"))).isEqualTo(most);
+        umount();
+        if (format.equals("qcow2")) {
+            ReferenceTools.runIn(folder, "qemu-img", "check", disks.get(0)).assertSuccess();
+            ReferenceTools.runIn(folder, "qemu-img", "check", disks.get(1)).assertSuccess();
+        }
+    }
+
+    @Test
+    void volumeOnSeveralDisksOfWhichOneIsMissingIsRefused() throws IOException {
+        MountedGuests.spanned(folder);
+
+        ToolResult mount = mount("one.img:/dev/vg0/data");
+
+        assertThat(mount.exit()).isEqualTo(1);
+        assertThat(mount.stderr())
+                .contains("LV vg0/data: segment at LE 4 needs PV")
+                .contains("not among the 1 device given");
     }
 
     @Test
@@ -364,6 +387,63 @@ final class MountCommandTest {
         umount();
 
         assertThat(LoopDevice.list()).noneMatch(loop -> loop.backingFile().contains(TAG));
+    }
+
+    /** Makes an image in a folder that has no room for what its file system has. */
+    private String onAFullDisk(String format) throws IOException {
+        MountedGuests.small(folder, "small", 4);
+        Path raw = MountedGuests.ext4(folder);
+        String image = format.equals("raw") ? "small/ext4.img" : "small/guest.qcow2";
+        if (format.equals("raw")) {
+            ReferenceTools.runOk(
+                    "cp",
+                    "--sparse=always",
+                    raw.toString(),
+                    folder.resolve(image).toString());
+        } else {
+            TempImages.qemuConvert(raw, image, format);
+        }
+        return image;
+    }
+
+    private void fill(Path file) throws IOException {
+        // it may be told already, and need not be
+        ReferenceTools.run("dd", "if=/dev/urandom", "of=" + file, "bs=1M", "count=12");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void whatCouldNotBeStoredIsToldByUmount(String format) throws IOException {
+        String image = onAFullDisk(format);
+        mount("-q", "--writable", "-f", format, image).assertSuccess();
+        fill(point.resolve("new"));
+
+        Cli umount = Cli.run("umount", point);
+
+        umount.assertError(1, Path.of(image).getFileName().toString(), "what was written may not all be stored");
+        assertThat(MountTable.at(point.toRealPath())).isNull();
+        MountedGuests.endSmall(folder, "small");
+    }
+
+    @Test
+    void whatCouldNotBeStoredIsKeptForWhoAsksIfAnotherProgramUnmounts() throws IOException {
+        String image = onAFullDisk("qcow2");
+        mount("-q", "--writable", image).assertSuccess();
+        fill(point.resolve("new"));
+        ProcessHandle server = ProcessHandle.of(binding().process()).orElseThrow();
+
+        ReferenceTools.runOk("umount", point.toString());
+
+        server.onExit().join();
+        assertThat(Cli.run("bind", "--list").assertExit(0).lines())
+                .anyMatch(line -> line.startsWith(TAG + "-loss: no device of ")
+                        && line.contains("guest.qcow2 > whole disk: what was written may not all be stored")
+                        && line.contains("No space left on device")
+                        && line.endsWith("platter unbind " + TAG + "-loss forgets this"));
+        Cli.run("unbind", TAG + "-loss")
+                .assertError(1, "guest.qcow2 > whole disk: what was written may not all be stored");
+        MountedGuests.assertNothingIsBound(TAG + "-loss");
+        MountedGuests.endSmall(folder, "small");
     }
 
     @Test

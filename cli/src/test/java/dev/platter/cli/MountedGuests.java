@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import org.opentest4j.TestAbortedException;
@@ -74,6 +75,49 @@ final class MountedGuests {
         return image;
     }
 
+    /**
+     * Makes two raw disks, one.img and two.img: the physical volumes of a group vg0 whose volume data is an ext4 file system
+     * with a file "hello", 16 MiB of it on the first disk and the rest on the second.
+     */
+    static void spanned(Path folder) throws IOException {
+        ReferenceTools.assumeTool("lvm");
+        Path one = TempImages.sparse(folder, "one.img", 18 * MIB);
+        Path two = TempImages.sparse(folder, "two.img", 18 * MIB);
+        try (var first = dev.platter.testkit.LoopDevice.attach(one);
+                var second = dev.platter.testkit.LoopDevice.attach(two)) {
+            List<Path> devices = List.of(first.path(), second.path());
+            lvm(
+                    devices,
+                    "vgcreate",
+                    "vg0",
+                    first.path().toString(),
+                    second.path().toString());
+            String[] extents = {first.path() + ":0-3", second.path() + ":0-1"};
+            lvm(devices, "lvcreate", "-y", "-an", "-Zn", "-Wn", "-n", "data", "-l", "6", "vg0", extents[0], extents[1]);
+        }
+        Path ext4 = ext4(folder);
+        for (String piece : List.of("of=" + one + " count=16", "of=" + two + " skip=16")) {
+            ReferenceTools.runOk(
+                    "sh", "-c", "dd if=" + ext4 + " bs=1M seek=1 conv=notrunc,sparse status=none " + piece);
+        }
+        Files.delete(ext4);
+    }
+
+    /** Runs a command of LVM that sees these devices only, and needs no device-mapper. */
+    private static void lvm(List<Path> devices, String... command) throws IOException {
+        StringBuilder filter = new StringBuilder();
+        devices.forEach(device -> filter.append("\"a|^").append(device).append("$|\","));
+        List<String> full = new ArrayList<>(List.of("lvm"));
+        full.addAll(List.of(command));
+        full.addAll(List.of(
+                "--driverloaded",
+                "n",
+                "--config",
+                "devices{use_devicesfile=0 filter=[" + filter + "\"r|.*|\"]} global{activation=0 event_activation=0}"
+                        + " backup{backup=0 archive=0}"));
+        ReferenceTools.run(full).assertSuccess();
+    }
+
     /** Makes a disk with one NTFS partition, as Windows has them. */
     static Path windows(Path folder) throws IOException {
         ReferenceTools.assumeTool("sfdisk");
@@ -86,6 +130,17 @@ final class MountedGuests {
         ReferenceTools.runOk("mkntfs", "-Q", "-F", "-q", "-L", "System", "-p", "2048", ntfs.toString());
         put(ntfs, disk, MIB);
         return disk;
+    }
+
+    /** Unmounts it; the kernel closes the file of a loop device that has gone a moment after it. */
+    static void endSmall(Path folder, String name) throws IOException {
+        ReferenceTools.runOk("umount", "-l", folder.resolve(name).toString());
+    }
+
+    /** Mounts a file system with room for some MiB. */
+    static void small(Path folder, String name, int mebibytes) throws IOException {
+        Path point = Files.createDirectory(folder.resolve(name));
+        ReferenceTools.runOk("mount", "-t", "tmpfs", "-o", "size=" + mebibytes + "m", "none", point.toString());
     }
 
     private static String tool(String name) {
@@ -142,10 +197,14 @@ final class MountedGuests {
         assertThat(MountTable.read())
                 .noneMatch(mount ->
                         mount.point().startsWith(root) || mount.point().startsWith("/run/platter/" + tag + "/"));
+        assertNothingIsBound(tag);
+    }
+
+    static void assertNothingIsBound(String tag) throws IOException {
         assertThat(LinuxBindings.list()).extracting(BindingInfo::tag).doesNotContain(tag);
     }
 
-    /** Takes away what a test that failed left. */
+    /** Takes away what a test that failed left: bindings of a tag, and of tags that begin with it. */
     static void clean(Path folder, String tag) throws IOException {
         String root = folder.toRealPath() + "/";
         List<MountTable.Mount> mounts = MountTable.read();
@@ -154,8 +213,10 @@ final class MountedGuests {
                 ReferenceTools.run("umount", "-l", mounts.get(i).point());
             }
         }
-        if (LinuxBindings.list().stream().anyMatch(binding -> binding.tag().equals(tag))) {
-            LinuxBindings.release(tag);
+        for (BindingInfo binding : LinuxBindings.list()) {
+            if (binding.tag().equals(tag) || binding.tag().startsWith(tag + "-")) {
+                Cli.run("unbind", binding.tag());
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockDevices;
 import dev.platter.core.Durability;
+import dev.platter.core.Features;
 import dev.platter.core.ForwardingDevice;
 import dev.platter.core.ZeroMode;
 import dev.platter.testkit.BlockDeviceContract;
@@ -102,10 +103,16 @@ final class NbdDevicesTest {
     @Test
     void nothingIsDiscarded() throws IOException {
         RecordingDevice below = new RecordingDevice(memory(SIZE));
-        BlockDevice device = new DiscardIgnoringDevice(below);
+        BlockDevice device = new DiscardIgnoringDevice(new ForwardingDevice(below) {
+            @Override
+            public Features features() {
+                return super.features().withTrim(true);
+            }
+        });
 
         device.discard(0, 4096);
 
+        assertThat(device.features().trim()).isFalse();
         assertThat(below.log().bytes(Kind.DISCARD)).isZero();
     }
 

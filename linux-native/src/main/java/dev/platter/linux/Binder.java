@@ -34,7 +34,7 @@ final class Binder {
         this.image = image;
         this.options = options;
         this.journal = journal;
-        this.binding = new Binding(journal);
+        this.binding = new Binding(journal, LinuxBindings.nameOf(image), options.isWritable());
     }
 
     Binding bind() throws IOException {
@@ -109,6 +109,9 @@ final class Binder {
                 loopOptions().withRange(hidden, 0).withPartitionScan(mayScan()).withAutoclear(options.isAutoclear());
         Attachment attachment = attach(image, "disk", loop);
         binding.push(attachment);
+        if (!attachment.isServed()) {
+            binding.claim(BoundHere.of(image, options.isWritable()));
+        }
         binding.setDisk(new BoundDevice(
                 diskEntry == null ? image.description() : diskEntry.name(),
                 attachment.device(),
@@ -120,8 +123,8 @@ final class Binder {
     private void hideMember(String content) throws BlockIOException {
         if (content.equals("LVM2_member")) {
             hidden = BEYOND_LABEL;
-            binding.note(image.description() + ": is a physical volume without partitions; its device begins at byte "
-                    + BEYOND_LABEL + ", behind the label, so that the LVM of this system does not take it for its own");
+            binding.note(image.description() + ": is a physical volume; its device begins at byte " + BEYOND_LABEL
+                    + ", behind the label, so that the LVM of this system does not take it for its own");
         } else if (options.isWritable()) {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
@@ -173,12 +176,19 @@ final class Binder {
     }
 
     private Attachment serve(BlockDevice device, String name, LoopOptions loop) throws IOException {
+        binding.claim(BoundHere.of(device, !loop.readOnly()));
+        BlockDevice served = device;
+        if (!loop.readOnly()) {
+            LossNotingDevice noting = new LossNotingDevice(device);
+            binding.push(noting::finish);
+            served = noting;
+        }
         if (options.via() != BindOptions.Via.NBD) {
-            return LoopAttachment.onServedFile(device, name, loop, options, journal);
+            return LoopAttachment.onServedFile(served, name, loop, options, journal);
         }
         long from = loop.offset();
         BlockDevice shown =
-                from == 0 ? device : BlockDevices.slice(device, "from " + from + " on", from, device.size() - from);
+                from == 0 ? served : BlockDevices.slice(served, "from " + from + " on", from, device.size() - from);
         return NbdAttachment.of(shown, options, journal);
     }
 
@@ -201,6 +211,10 @@ final class Binder {
 
     /** @param loop with the range of the device that is wanted */
     private Attachment onPiece(DiskPlaces.Piece piece, BlockDevice device, LoopOptions loop) throws IOException {
+        if (!loop.readOnly()) {
+            // what the kernel wrote to the file by itself has to reach the medium, too
+            binding.push(new LossNotingDevice(device)::finish);
+        }
         boolean whole = DiskImages.fileOf(device) != null;
         LoopOptions placed =
                 whole ? loop : loop.withRange(piece.offset() + loop.offset(), device.size() - loop.offset());

@@ -1,6 +1,7 @@
 package dev.platter.linux;
 
 import dev.platter.core.BlockIOException;
+import dev.platter.core.Printable;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -19,15 +20,24 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Binding implements Closeable {
     private final BindingJournal journal;
+    private final String image;
+    private final boolean writable;
     private final List<Attachment> attachments = new ArrayList<>();
     private final Deque<Closeable> steps = new ArrayDeque<>();
+    private final List<BoundHere> claims = new ArrayList<>();
     private final List<BoundDevice> partitions = new ArrayList<>();
     private final List<BoundDevice> volumes = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
     private @Nullable BoundDevice disk;
 
-    Binding(BindingJournal journal) {
+    /** Of the steps that are undone already. */
+    private @Nullable IOException failure;
+
+    /** @param image its name, for messages */
+    Binding(BindingJournal journal, String image, boolean writable) {
         this.journal = journal;
+        this.image = image;
+        this.writable = writable;
         // the first step is the last to be undone
         steps.push(journal::end);
     }
@@ -113,6 +123,8 @@ public final class Binding implements Closeable {
         if (!served) {
             attachments.clear();
             steps.clear();
+            // from now on the kernel alone knows of it
+            claims.forEach(BoundHere::end);
             journal.end();
         }
     }
@@ -120,6 +132,12 @@ public final class Binding implements Closeable {
     /** Registers what undoes a step, before the next one is made. */
     void push(Closeable step) {
         steps.push(step);
+    }
+
+    /** Registers that the image is bound here, until that is undone or left to the kernel. */
+    void claim(BoundHere bound) {
+        claims.add(bound);
+        steps.push(bound::end);
     }
 
     void push(Attachment attachment) {
@@ -161,7 +179,8 @@ public final class Binding implements Closeable {
      * Takes all devices away, the last one first, and waits until they are gone. If one of them is in use, all stay as they
      * were, and this can be called again.
      *
-     * @throws BlockIOException of kind {@code BUSY} if a device is in use; the message says who uses it
+     * @throws BlockIOException of kind {@code BUSY} if a device is in use; the message says who uses it. Of another kind if all
+     *     devices are gone, but not all that was written is stored: also what failed before, when the kernel could tell nobody
      */
     @Override
     public synchronized void close() throws IOException {
@@ -172,7 +191,6 @@ public final class Binding implements Closeable {
             }
         }
         Holders.requireUnused(devices);
-        IOException first = null;
         while (!steps.isEmpty()) {
             try {
                 steps.element().close();
@@ -181,13 +199,39 @@ public final class Binding implements Closeable {
                     // somebody came in between; this stays the next step to be undone
                     throw e;
                 }
-                first = first == null ? e : also(first, e);
+                failure = failure == null ? e : also(failure, e);
             }
             steps.pop();
         }
+        IOException first = failure;
+        failure = null;
         if (first != null) {
-            throw first;
+            throw writable ? loss(first) : first;
         }
+    }
+
+    private BlockIOException loss(IOException first) {
+        StringBuilder reasons = new StringBuilder(String.valueOf(first.getMessage()));
+        for (Throwable next : first.getSuppressed()) {
+            reasons.append("; ").append(next.getMessage());
+        }
+        return new BlockIOException(
+                first instanceof BlockIOException block ? block.kind() : BlockIOException.Kind.IO,
+                Printable.escape(image) + ": what was written may not all be stored: " + reasons,
+                first);
+    }
+
+    /**
+     * Leaves word that not all that was written is stored, for who takes the devices away by another process, or asks what is
+     * bound: for programs that nobody listens to when they find out. It stays, by a tag of its own, until {@link
+     * LinuxBindings#release}.
+     *
+     * @param reason why, with the name of the image
+     */
+    public synchronized void leaveWord(IOException reason) throws IOException {
+        // not the folder of the binding, which another process may be about to remove
+        Path folder = RunFolder.open(RunFolder.DEFAULT).makeLike(tag() + "-loss");
+        BindingJournal.begin(folder, image).addLoss(String.valueOf(reason.getMessage()));
     }
 
     private static IOException also(IOException first, IOException next) {

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * when this one was killed. What it says of a device is believed only if the kernel says the same.
  *
  * <p>Each line is a word and its values: {@code process PID START BOOT}, {@code image NAME}, {@code fuse FILE}, {@code nbd
- * DEVICE BACKEND}, {@code loop DEVICE SEQUENCE BACKING-FILE}, {@code mapped NAME}.
+ * DEVICE BACKEND}, {@code loop DEVICE SEQUENCE BACKING-FILE}, {@code mapped NAME}, {@code loss TEXT}.
  */
 final class BindingJournal {
     private static final String FILE = "state";
@@ -42,6 +43,11 @@ final class BindingJournal {
 
     static BindingJournal of(Path folder) {
         return new BindingJournal(folder);
+    }
+
+    /** Returns whether the binding is there, or somebody undid it. */
+    boolean exists() {
+        return Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS);
     }
 
     Path folder() {
@@ -95,6 +101,18 @@ final class BindingJournal {
             }
         }
         return "";
+    }
+
+    /** Notes that not all that was written is stored, for who was not there to be told. */
+    void addLoss(String text) throws IOException {
+        write("loss " + Printable.escape(text));
+    }
+
+    /** Returns what was noted of that, or null. */
+    @Nullable
+    String loss() throws IOException {
+        List<String> losses = lines("loss");
+        return losses.isEmpty() ? null : String.join("; ", losses);
     }
 
     private List<String> lines(String word) throws IOException {

@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
  * it must not be closed while another thread is inside a call on it.
  */
 final class Descriptor implements Closeable {
+    private static final int LOCK_EX = 2;
+    private static final int LOCK_NB = 4;
+
     private final String name;
     private int number;
 
@@ -80,10 +83,31 @@ final class Descriptor implements Closeable {
         }
     }
 
+    /** Takes the lock of flock(2) for this descriptor alone, until it is closed; returns false if another one has it. */
+    boolean tryLock() throws SystemCallException {
+        while (LibC.flock(number, LOCK_EX | LOCK_NB) != 0) {
+            int errno = Native.getLastError();
+            if (errno == Errno.EAGAIN) {
+                return false;
+            }
+            if (errno != Errno.EINTR) {
+                throw new SystemCallException(name + ": flock", errno);
+            }
+        }
+        return true;
+    }
+
     /** Makes what was written durable, and says what could not be. */
     void sync() throws SystemCallException {
         while (LibC.fsync(number) != 0) {
             retryOrThrow("fsync");
+        }
+    }
+
+    /** Makes what was written to the file system durable that this lies on, and says what could not be. */
+    void syncFileSystem() throws SystemCallException {
+        while (LibC.syncfs(number) != 0) {
+            retryOrThrow("syncfs");
         }
     }
 

@@ -1,6 +1,5 @@
 package dev.platter.linux;
 
-import com.sun.jna.Memory;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.BlockIOException.Kind;
 import java.io.Closeable;
@@ -14,29 +13,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Devices of the kernel's device-mapper, made of pieces of other devices, without dmsetup and LVM: {@code
  * /dev/mapper/platter-web-vg0-root}. They need root (CAP_SYS_ADMIN) and the module {@code dm_mod}, which is loaded if it is
- * not there. Safe for many threads. Source: linux/dm-ioctl.h, drivers/md/dm-ioctl.c.
+ * not there. Safe for many threads.
  */
 public final class DeviceMapper {
-    private static final Path CONTROL = Path.of("/dev/mapper/control");
     private static final Path LINKS = Path.of("/dev/mapper");
-    private static final long COMMAND = 0xC138FD00L;
-
-    private static final int LIST_DEVICES = 2;
-    private static final int DEV_CREATE = 3;
-    private static final int DEV_REMOVE = 4;
-    private static final int DEV_SUSPEND = 6;
-    private static final int DEV_STATUS = 7;
-    private static final int TABLE_LOAD = 9;
-    private static final int TABLE_STATUS = 12;
-    private static final int LIST_VERSIONS = 13;
-
-    /**
-     * For udev: make the link, and leave it at that. What would assemble itself of this device (LVM, md, bcache, btrfs) or be
-     * found by its label belongs to the guest. Flags of libdevmapper.h, in the upper half of a cookie nobody waits for.
-     */
-    private static final int ONLY_THE_LINK = (0x02 | 0x04 | 0x08 | 0x40) << 16;
-
-    private static final int LISTS_BYTES = 64 << 10;
     private static final long NODE_MILLIS = 5_000;
     private static final long REMOVE_MILLIS = 2_000;
 
@@ -112,18 +92,12 @@ public final class DeviceMapper {
         requireDriver();
         requireTargets(name, table);
         int flags = readOnly ? DmRequest.READONLY : 0;
-        try (Descriptor control = control()) {
-            DmRequest created = createEmpty(control, name, flags);
-            Path node = Path.of("/dev/dm-" + created.minor());
+        try (DmControl control = DmControl.open()) {
+            Path node = createEmpty(control, name, flags);
             Mapped mapped = new Mapped(name, node);
             try {
-                call(
-                        control,
-                        TABLE_LOAD,
-                        name + ": DM_TABLE_LOAD",
-                        DmRequest.of(name, table).flags(flags));
-                DmRequest resume = DmRequest.of(name, 0).eventNumber(ONLY_THE_LINK);
-                call(control, DEV_SUSPEND, name + ": DM_DEV_SUSPEND (resume)", resume);
+                control.load(name, table, flags);
+                control.resume(name);
                 SysBlock.requireNode(node, SysBlock.of(node), NODE_MILLIS);
                 link(mapped);
                 return mapped;
@@ -143,11 +117,9 @@ public final class DeviceMapper {
         }
     }
 
-    private static DmRequest createEmpty(Descriptor control, String name, int flags) throws IOException {
+    private static Path createEmpty(DmControl control, String name, int flags) throws IOException {
         try {
-            DmRequest request =
-                    DmRequest.of(name, 0).uuid(MappedNames.uuid(name)).flags(flags);
-            return call(control, DEV_CREATE, name + ": DM_DEV_CREATE", request);
+            return Path.of("/dev/dm-" + control.create(name, MappedNames.uuid(name), flags));
         } catch (SystemCallException e) {
             if (e.errno() == Errno.EBUSY) {
                 throw new BlockIOException(
@@ -187,9 +159,9 @@ public final class DeviceMapper {
      *     it is not one of ours
      */
     public static void remove(String name) throws IOException {
-        LinuxSystem.requireDevices();
-        try (Descriptor control = control()) {
-            DmRequest status = status(control, name);
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
+        try (DmControl control = DmControl.open()) {
+            DmRequest status = control.status(name);
             if (status == null || !status.deviceUuid().equals(MappedNames.uuid(name))) {
                 throw new BlockIOException(
                         Kind.NOT_SUPPORTED,
@@ -213,7 +185,7 @@ public final class DeviceMapper {
         }
         boolean leadsHere = Files.exists(node) && SysBlock.deviceOf(mapped.link()) == SysBlock.deviceOf(node);
         SystemCallException lost = sync(node);
-        try (Descriptor control = control()) {
+        try (DmControl control = DmControl.open()) {
             remove(control, name, node);
         }
         if (leadsHere) {
@@ -240,13 +212,12 @@ public final class DeviceMapper {
         }
     }
 
-    private static void remove(Descriptor control, String name, Path node) throws IOException {
+    private static void remove(DmControl control, String name, Path node) throws IOException {
         // whatever looks at new devices has this one open for a moment
         long end = System.nanoTime() + REMOVE_MILLIS * 1_000_000;
         while (true) {
             try {
-                DmRequest request = DmRequest.of(name, 0).eventNumber(ONLY_THE_LINK);
-                call(control, DEV_REMOVE, name + ": DM_DEV_REMOVE", request);
+                control.remove(name);
                 return;
             } catch (SystemCallException e) {
                 if (e.errno() == Errno.ENXIO) {
@@ -266,18 +237,16 @@ public final class DeviceMapper {
     /** Returns the names of all devices of ours, whichever process made them. */
     public static List<String> list() throws IOException {
         List<String> ours = new ArrayList<>();
-        if (!Files.exists(CONTROL)) {
+        if (!Files.exists(DmControl.NODE)) {
             return ours;
         }
-        LinuxSystem.requireDevices();
-        try (Descriptor control = tryControl()) {
+        LinuxSystem.require(LinuxSystem.Purpose.LIST);
+        try (DmControl control = DmControl.tryOpen()) {
             if (control == null) {
                 return ours;
             }
-            DmRequest answer = call(control, LIST_DEVICES, "DM_LIST_DEVICES", DmRequest.of("", LISTS_BYTES));
-            // struct dm_name_list: dev, next, name
-            for (String name : answer.list(8, 12)) {
-                DmRequest status = status(control, name);
+            for (String name : control.devices()) {
+                DmRequest status = control.status(name);
                 if (status != null && MappedNames.isOurs(status.deviceUuid())) {
                     ours.add(name);
                 }
@@ -292,22 +261,20 @@ public final class DeviceMapper {
      * @throws IOException if there is no such device
      */
     public static DeviceTable table(String name) throws IOException {
-        LinuxSystem.requireDevices();
-        try (Descriptor control = control()) {
-            DmRequest request = DmRequest.of(name, LISTS_BYTES).flags(DmRequest.STATUS_TABLE);
-            return new DeviceTable(call(control, TABLE_STATUS, name + ": DM_TABLE_STATUS", request)
-                    .targets());
+        LinuxSystem.require(LinuxSystem.Purpose.LIST);
+        try (DmControl control = DmControl.open()) {
+            return control.table(name);
         }
     }
 
     /** Returns the device of ours that has a name, whichever process made it, also half; null if there is none. */
     static @Nullable Mapped find(String name) throws IOException {
-        try (Descriptor control = tryControl()) {
+        try (DmControl control = DmControl.tryOpen()) {
             if (control == null) {
                 return null;
             }
             // without a table, it has no folder below /sys yet
-            DmRequest status = status(control, name);
+            DmRequest status = control.status(name);
             return status != null && status.deviceUuid().equals(MappedNames.uuid(name))
                     ? new Mapped(name, Path.of("/dev/dm-" + status.minor()))
                     : null;
@@ -318,27 +285,15 @@ public final class DeviceMapper {
         return LINKS.resolve(name);
     }
 
-    /** Returns the state of a device, null if there is none. */
-    private static @Nullable DmRequest status(Descriptor control, String name) throws IOException {
-        try {
-            return call(control, DEV_STATUS, name + ": DM_DEV_STATUS", DmRequest.of(name, 0));
-        } catch (SystemCallException e) {
-            if (e.errno() == Errno.ENXIO) {
-                return null;
-            }
-            throw e;
-        }
-    }
-
     /**
      * Loads the driver if it is not there.
      *
      * @throws BlockIOException of kind NOT_SUPPORTED if this kernel has none
      */
     static void requireDriver() throws IOException {
-        LinuxSystem.requireDevices();
-        String refusal = KernelModule.loadFor(CONTROL, "dm-mod");
-        try (Descriptor control = tryControl()) {
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
+        String refusal = KernelModule.loadFor(DmControl.NODE, "dm-mod");
+        try (DmControl control = DmControl.tryOpen()) {
             if (control != null) {
                 return;
             }
@@ -346,7 +301,7 @@ public final class DeviceMapper {
                     Kind.NOT_SUPPORTED,
                     "this kernel (" + System.getProperty("os.version")
                             + ") has no device-mapper, and its module cannot be loaded: "
-                            + (refusal == null ? CONTROL + " leads nowhere" : refusal)
+                            + (refusal == null ? DmControl.NODE + " leads nowhere" : refusal)
                             + "; each volume can be bound as a device of its own",
                     null);
         }
@@ -370,38 +325,8 @@ public final class DeviceMapper {
 
     /** Returns the types of targets that the kernel has loaded. */
     static List<String> types() throws IOException {
-        try (Descriptor control = control()) {
-            DmRequest answer = call(control, LIST_VERSIONS, "DM_LIST_VERSIONS", DmRequest.of("", LISTS_BYTES));
-            // struct dm_target_versions: next, version[3], name
-            return answer.list(0, 16);
+        try (DmControl control = DmControl.open()) {
+            return control.types();
         }
-    }
-
-    /** Returns null where the kernel has no device-mapper; the node may be there nevertheless. */
-    private static @Nullable Descriptor tryControl() throws IOException {
-        try {
-            return control();
-        } catch (SystemCallException e) {
-            if (e.errno() == Errno.ENOENT || e.errno() == Errno.ENODEV || e.errno() == Errno.ENXIO) {
-                return null;
-            }
-            throw e;
-        }
-    }
-
-    private static Descriptor control() throws IOException {
-        return Descriptor.open(CONTROL, LibC.O_RDWR);
-    }
-
-    private static DmRequest call(Descriptor control, int command, String what, DmRequest request) throws IOException {
-        try (Memory memory = request.toMemory()) {
-            control.ioctl(what, COMMAND + command, memory);
-            request.answered(memory);
-        }
-        if (request.isFull()) {
-            throw new BlockIOException(
-                    Kind.NOT_SUPPORTED, what + ": the answer is longer than " + LISTS_BYTES + " bytes", null);
-        }
-        return request;
     }
 }

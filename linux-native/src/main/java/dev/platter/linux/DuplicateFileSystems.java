@@ -117,8 +117,8 @@ final class DuplicateFileSystems {
             throw new BlockIOException(
                     Kind.NOT_SUPPORTED,
                     sentence
-                            + ": one could be taken for the other; bind it read-only, or allow duplicates and name it by its"
-                            + " device only",
+                            + ": one could be taken for the other; bind it read-only, or allow duplicates"
+                            + " (--allow-duplicates) and name it by its device only",
                     null);
         }
         notes.accept(sentence + "; name it by its device"

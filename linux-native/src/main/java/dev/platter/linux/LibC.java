@@ -45,6 +45,10 @@ final class LibC {
 
     static native int fsync(int descriptor);
 
+    static native int syncfs(int descriptor);
+
+    static native int flock(int descriptor, int operation);
+
     /** Only with a pointer, as {@link #ioctl}. */
     static native int fcntl(int descriptor, int command, Pointer argument);
 

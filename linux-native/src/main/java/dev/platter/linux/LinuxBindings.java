@@ -42,7 +42,16 @@ public final class LinuxBindings {
      * @throws BlockIOException of kind {@code NOT_SUPPORTED}: what is missing, and what works without it
      */
     public static void requireDevices() throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
+    }
+
+    /**
+     * Checks that devices of the kernel can be taken away at all, before anything else is tried.
+     *
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED}: what is missing
+     */
+    public static void requireRelease() throws IOException {
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
     }
 
     /**
@@ -56,10 +65,10 @@ public final class LinuxBindings {
      * @throws ReadOnlyDeviceException if it is to be written to, and cannot
      */
     public static Binding bind(BlockDevice image, BindOptions options) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         requireBindable(image, options);
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
-        String name = image instanceof DiskImage disk ? disk.info().filename() : image.description();
+        String name = nameOf(image);
         String tag = options.tag();
         Path folder = tag == null ? run.makeLike(lastOf(name)) : run.make(tag);
         BindingJournal journal = BindingJournal.begin(folder, name);
@@ -82,38 +91,59 @@ public final class LinuxBindings {
         }
     }
 
+    /** Returns the name by which a binding tells what is bound. */
+    static String nameOf(BlockDevice image) {
+        return image instanceof DiskImage disk ? disk.info().filename() : image.description();
+    }
+
     private static String lastOf(String name) {
         String last = name.substring(name.lastIndexOf('/') + 1);
         int dot = last.lastIndexOf('.');
         return dot > 0 ? last.substring(0, dot) : last;
     }
 
-    /** Returns the bindings of this system that were made here, by this process or others. */
+    /**
+     * Returns the bindings of this system that were made here, by this process or others.
+     *
+     * @throws BlockIOException of kind {@code NOT_SUPPORTED} if this user may not know: what is missing. What the kernel shows
+     *     to everybody would be a part of the list that looks like all of it
+     */
     public static List<BindingInfo> list() throws IOException {
         List<BindingInfo> found = new ArrayList<>();
         if (!Files.exists(RunFolder.DEFAULT)) {
             return found;
         }
+        LinuxSystem.require(LinuxSystem.Purpose.LIST);
         RunFolder run = RunFolder.open(RunFolder.DEFAULT);
         for (String tag : run.tags()) {
-            BindingJournal journal = BindingJournal.of(run.of(tag));
-            found.add(new BindingInfo(tag, journal.image(), journal.devices(), journal.process(), journal.isServed()));
+            BindingJournal journal = BindingJournal.of(run.folder(tag));
+            if (journal.exists()) {
+                found.add(new BindingInfo(
+                        tag,
+                        journal.image(),
+                        journal.devices(),
+                        journal.process(),
+                        journal.isServed(),
+                        journal.loss()));
+            }
         }
         return found;
     }
 
     /**
      * Takes the devices of a binding away, whoever made it. If its process is gone and it was the server, what is mounted from
-     * it fails anyway, and is unmounted first; otherwise, mounts are in use.
+     * it fails anyway, and is unmounted first; otherwise, mounts are in use. What a process could not store that served a
+     * binding, and has left word of, is forgotten by that.
      *
      * @throws NoSuchFileException if there is no such binding
      * @throws BlockIOException of kind {@code BUSY} if a device is in use; the message says who uses it, and nothing was
-     *     changed
+     *     changed. Of kind {@code IO} if the binding is gone, but not all that was written is stored
      */
     public static void release(String tag) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
         BindingJournal journal =
                 BindingJournal.of(RunFolder.open(RunFolder.DEFAULT).of(tag));
+        String image = journal.image();
         List<DeviceMapper.Mapped> mapped = journal.mapped();
         List<Path> loops = journal.loops();
         List<Path> nbds = journal.nbds();
@@ -143,12 +173,14 @@ public final class LinuxBindings {
         for (Path file : journal.fuseFiles()) {
             FuseFile.unmount(file);
         }
+        String loss = journal.loss();
         journal.end();
+        if (loss != null) {
+            throw new BlockIOException(Kind.IO, loss, lost);
+        }
         if (lost != null && !dead) {
             throw new BlockIOException(
-                    Kind.IO,
-                    tag + ": is gone, but what was written last could not be stored: " + lost.getMessage(),
-                    lost);
+                    Kind.IO, image + ": what was written may not all be stored: " + lost.getMessage(), lost);
         }
     }
 

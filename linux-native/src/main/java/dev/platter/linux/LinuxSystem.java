@@ -11,7 +11,6 @@ import org.jspecify.annotations.Nullable;
 final class LinuxSystem {
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final int CAP_SYS_ADMIN = 21;
-    private static final String WITHOUT = "; reading and serving work without (platter inspect, platter nbd)";
 
     private LinuxSystem() {}
 
@@ -26,23 +25,35 @@ final class LinuxSystem {
         }
     }
 
+    /** What is to be done with devices of the kernel, as messages say it. */
+    enum Purpose {
+        MAKE(
+                "devices of the kernel cannot be made",
+                "; reading and serving work without (platter inspect, platter nbd)"),
+        TAKE_AWAY("devices of the kernel cannot be taken away", ""),
+        LIST("what is bound cannot be listed", "");
+
+        private final String impossible;
+        private final String without;
+
+        Purpose(String impossible, String without) {
+            this.impossible = impossible;
+            this.without = without;
+        }
+    }
+
     /**
-     * Checks that devices of the kernel can be made.
+     * Checks that the kernel can be asked for something.
      *
      * @throws BlockIOException of kind {@code NOT_SUPPORTED}: what is missing, and what works without it
      */
-    static void requireDevices() throws IOException {
+    static void require(Purpose purpose) throws IOException {
         String missing = missing();
-        if (missing != null) {
-            throw new BlockIOException(
-                    Kind.NOT_SUPPORTED, "devices of the kernel cannot be made: " + missing + WITHOUT, null);
+        if (missing == null && !hasCapability(CAP_SYS_ADMIN)) {
+            missing = "the capability CAP_SYS_ADMIN is missing, run as root";
         }
-        if (!hasCapability(CAP_SYS_ADMIN)) {
-            throw new BlockIOException(
-                    Kind.NOT_SUPPORTED,
-                    "devices of the kernel cannot be made: the capability CAP_SYS_ADMIN is missing, run as root"
-                            + WITHOUT,
-                    null);
+        if (missing != null) {
+            throw new BlockIOException(Kind.NOT_SUPPORTED, purpose.impossible + ": " + missing + purpose.without, null);
         }
     }
 

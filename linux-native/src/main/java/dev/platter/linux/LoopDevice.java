@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +23,7 @@ public final class LoopDevice implements Closeable {
     private static final int TRIES = 200;
     private static final long NODE_MILLIS = 5_000;
     private static final long DETACH_MILLIS = 10_000;
+    private static final long LOCK_MILLIS = 20_000;
 
     private final Path path;
     private final long sequence;
@@ -44,12 +46,13 @@ public final class LoopDevice implements Closeable {
      *     two devices over the same bytes have two caches, and destroy each other's writes
      */
     public static LoopDevice attach(Path file, LoopOptions options) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         long size = sizeOf(file);
         requireWhole(file, size, options);
-        requireUnbound(file, size, options);
         try (Descriptor backing = Descriptor.open(file, options.readOnly() ? LibC.O_RDONLY : LibC.O_RDWR);
                 Descriptor control = openControl()) {
+            lock(control);
+            requireUnbound(file, size, options);
             for (int i = 0; i < TRIES; i++) {
                 LoopDevice attached = tryAttach(control, backing, file, options);
                 if (attached != null) {
@@ -71,6 +74,17 @@ public final class LoopDevice implements Closeable {
                     "this system has no loop devices: " + e.getMessage()
                             + (refusal == null ? "" : ", and their module cannot be loaded: " + refusal),
                     e);
+        }
+    }
+
+    /** From the look at what is bound until this is: of two who bind one file at once, one has to see the other. */
+    private static void lock(Descriptor control) throws IOException {
+        if (!Waiting.until(control::tryLock, LOCK_MILLIS)) {
+            throw new BlockIOException(
+                    Kind.BUSY,
+                    CONTROL + ": another process has been binding a loop device for " + LOCK_MILLIS + " ms: "
+                            + String.join(", ", Holders.programs(Set.of(CONTROL.toString()), "lock:")),
+                    null);
         }
     }
 
@@ -309,7 +323,7 @@ public final class LoopDevice implements Closeable {
      *     {@code IO} if it is gone, but not all that was written could be stored
      */
     public static void detach(Path device) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
         SystemCallException lost = tryDetach(device);
         if (lost != null) {
             throw loss(device, lost);

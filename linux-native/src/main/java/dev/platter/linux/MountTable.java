@@ -1,5 +1,6 @@
 package dev.platter.linux;
 
+import dev.platter.core.BlockIOException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -59,6 +60,18 @@ public final class MountTable {
             }
         }
         return last;
+    }
+
+    /**
+     * Has a file system write back what it holds.
+     *
+     * @param point where it is mounted
+     * @throws BlockIOException if not all could be stored, now or since somebody asked last
+     */
+    public static void sync(Path point) throws IOException {
+        try (Descriptor folder = Descriptor.open(point, LibC.O_RDONLY)) {
+            folder.syncFileSystem();
+        }
     }
 
     /** Returns the mounts of a device and of its partitions, by the source and by the numbers: btrfs has numbers of its own. */

@@ -77,7 +77,7 @@ public final class NbdDevice implements Closeable {
      * @throws BlockIOException if the kernel has no nbd devices, none is free, or the one named is in use; nothing is left
      */
     public static NbdDevice connect(BlockDevice bytes, NbdDeviceOptions options) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         NbdNodes.requireDriver();
         boolean view = options.readOnly() && !bytes.features().readOnly();
         OwnServer server = OwnServer.of(view ? BlockDevices.readOnly(bytes) : bytes);
@@ -92,7 +92,7 @@ public final class NbdDevice implements Closeable {
      *     connect to that
      */
     public static NbdDevice connect(NbdUri server, NbdDeviceOptions options) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         NbdNodes.requireDriver();
         RemoteServer remote = RemoteServer.of(server);
         NbdGeometry geometry = options.readOnly() ? remote.geometry().asReadOnly() : remote.geometry();
@@ -250,7 +250,7 @@ public final class NbdDevice implements Closeable {
      *     another kind, if it is no nbd device or not connected. What could not be written back is thrown after it is gone
      */
     public static void disconnect(Path device) throws IOException {
-        LinuxSystem.requireDevices();
+        LinuxSystem.require(LinuxSystem.Purpose.TAKE_AWAY);
         int index = NbdNodes.index(device);
         if (!NbdNodes.isConnected(index)) {
             removeStale(device, NbdNodes.node(index));

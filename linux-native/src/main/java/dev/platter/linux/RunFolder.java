@@ -108,10 +108,15 @@ final class RunFolder {
         throw new BlockIOException(Kind.BUSY, path + ": is full of bindings called " + base, null);
     }
 
-    /** Returns the folder of a binding. */
-    Path of(String tag) throws IOException {
+    /** Returns the folder of a binding, whether there is one or not. */
+    Path folder(String tag) {
         requireTag(tag);
-        Path folder = path.resolve(tag);
+        return path.resolve(tag);
+    }
+
+    /** Returns the folder of a binding that is there. */
+    Path of(String tag) throws IOException {
+        Path folder = folder(tag);
         if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
             throw new NoSuchFileException(tag, null, "nothing is bound by this tag");
         }

@@ -32,6 +32,11 @@ final class WriterLocks {
     private static final int USED = 100;
     private static final int NOT_SHARED = 200;
 
+    /** None of qemu's: held while all are taken, so that of two of ours who come at once one gets them. */
+    private static final int TAKING = 300;
+
+    private static final long TAKING_MILLIS = 5_000;
+
     private static final int CONSISTENT_READ = 0;
     private static final int WRITE = 1;
     private static final int RESIZE = 3;
@@ -46,14 +51,23 @@ final class WriterLocks {
     private WriterLocks() {}
 
     /**
-     * Takes the locks of one who reads, writes and resizes, and lets others read.
+     * Takes the locks of one who reads, writes and resizes, and lets others read. If that fails, some are held until the file
+     * is closed.
      *
      * @throws BlockIOException of kind {@code BUSY} if others write or resize, or do not let others do it; the message says
      *     who, as far as this user may see
      */
     static void take(Path path, Descriptor file) throws IOException {
+        if (!Waiting.until(() -> lock(file, F_WRLCK, TAKING), TAKING_MILLIS)) {
+            throw busy(path);
+        }
+        takeAll(path, file);
+        lock(file, F_UNLCK, TAKING);
+    }
+
+    private static void takeAll(Path path, Descriptor file) throws IOException {
         for (int at : OWN) {
-            if (!lock(file, at)) {
+            if (!lock(file, F_RDLCK, at)) {
                 throw busy(path);
             }
         }
@@ -64,8 +78,8 @@ final class WriterLocks {
         }
     }
 
-    private static boolean lock(Descriptor file, int at) throws SystemCallException {
-        Memory lock = flock(F_RDLCK, at);
+    private static boolean lock(Descriptor file, short type, int at) throws SystemCallException {
+        Memory lock = flock(type, at);
         while (LibC.fcntl(file.number(), F_OFD_SETLK, lock) != 0) {
             int errno = Native.getLastError();
             if (errno == Errno.EAGAIN || errno == Errno.EACCES) {

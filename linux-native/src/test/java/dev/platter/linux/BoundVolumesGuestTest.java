@@ -3,6 +3,7 @@ package dev.platter.linux;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.platter.core.BlockDevice;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.BlockIOException.Kind;
 import dev.platter.core.OpenOptions;
@@ -57,7 +58,7 @@ class BoundVolumesGuestTest {
     /** All but the node of FUSE, which is to be asked for by the binding. */
     @BeforeAll
     static void loadLoopDevices() throws IOException {
-        assertThat(KernelModule.load("loop")).isNull();
+        KernelDevices.loadLoop();
     }
 
     @AfterEach
@@ -67,9 +68,11 @@ class BoundVolumesGuestTest {
     }
 
     private static ImageInspector inspect(Path image, boolean writable) throws IOException {
-        String format = image.toString().endsWith(".raw") ? "raw" : "qcow2";
-        return ImageInspector.open(
-                image, OpenOptions.builder().writable(writable).format(format).build());
+        return ImageInspector.open(image, options(image.toString().endsWith(".raw") ? "raw" : "qcow2", writable));
+    }
+
+    private static OpenOptions options(String format, boolean writable) {
+        return OpenOptions.builder().writable(writable).format(format).build();
     }
 
     private static Binding bind(ImageInspector guest, String tag, BindOptions plain) throws IOException {
@@ -148,6 +151,92 @@ class BoundVolumesGuestTest {
             GuestDisk.lvm("vgchange", "-an", "vg0");
             ReferenceTools.runOk("losetup", "--detach", hostLoop);
         }
+    }
+
+    /** As {@code platter bind IMAGE:/dev/vg0/root} does. */
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void namedVolumeIsBoundBesideAGroupOfTheHostOfItsName(String format) throws IOException {
+        Path image = guest(format);
+        Path host = GuestDisk.withVolumes(folder, "host.raw", "host");
+        String hostLoop = GuestDisk.losetup("--partscan", host);
+        try {
+            GuestDisk.lvm("vgchange", "-ay", "vg0");
+            String state = GuestDisk.lvmState();
+            String name = "/dev/vg0/root";
+            try (ImageInspector guest = inspect(image, false);
+                    BlockDevice root = guest.device(name);
+                    Binding binding = LinuxBindings.bind(
+                            root, BindOptions.readOnly().tag(TAG).catalog(guest, name))) {
+                assertThat(binding.device().toString()).startsWith("/dev/loop");
+                assertThat(binding.isServed()).isTrue();
+                assertThat(GuestDisk.readFile(binding.device(), folder, "name")).isEqualTo("guest");
+                assertThat(GuestDisk.readFile(Path.of(name), folder, "name")).isEqualTo("host");
+                assertThat(GuestDisk.lvmState()).isEqualTo(state).contains("vg0");
+            }
+            assertThat(GuestDisk.lvmState()).isEqualTo(state);
+        } finally {
+            GuestDisk.lvm("vgchange", "-an", "vg0");
+            ReferenceTools.runOk("losetup", "--detach", hostLoop);
+        }
+    }
+
+    /** One disk is bound; what lies on it alone is made of pieces of its device, the other one is served. */
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void volumeThatAlsoLiesOnAnotherDiskIsADeviceOfItsOwn(String format) throws IOException {
+        List<Path> disks = spanned(format);
+        String state = GuestDisk.lvmState();
+        String sums = sha256(disks.get(0), disks.get(1));
+        try (ImageInspector guest = ImageInspector.open(disks, options(format, false));
+                Binding binding = bind(guest, TAG, BindOptions.readOnly())) {
+            Path root = volume(binding, "root").path();
+            Path data = volume(binding, "data").path();
+            assertThat(root).hasToString("/dev/mapper/platter-one-vg0-root");
+            assertThat(data.toString()).startsWith("/dev/loop");
+            assertThat(GuestDisk.readFile(root, folder, "name")).isEqualTo("root of two");
+            assertThat(GuestDisk.readFile(data, folder, "name")).isEqualTo("data of two");
+            ReferenceTools.runOk("e2fsck", "-fn", data.toString());
+            assertThat(DeviceMapper.list()).containsExactly("platter-one-vg0-root");
+            assertThat(GuestDisk.lvmState()).isEqualTo(state);
+        }
+        assertThat(sha256(disks.get(0), disks.get(1))).isEqualTo(sums);
+    }
+
+    @Test
+    void volumeOnTwoBoundDisksIsATableOverBoth() throws IOException {
+        List<Path> disks = spanned("raw");
+        // more than lies on the first disk
+        String text = GuestDisk.text(3, 36 << 20);
+        try (ImageInspector guest = ImageInspector.open(disks, options("raw", true));
+                LoopDevice first =
+                        LoopDevice.attach(disks.get(0), LoopOptions.ofWritable().withRange(4096, 0));
+                LoopDevice second =
+                        LoopDevice.attach(disks.get(1), LoopOptions.ofWritable().withRange(4096, 0));
+                BlockDevice volume = guest.device("/dev/vg0/data")) {
+            DeviceTable table = DeviceTables.of(
+                    volume,
+                    List.of(
+                            new DeviceTables.BoundDisk(guest.disks().get(0).device(), first.path(), 4096),
+                            new DeviceTables.BoundDisk(guest.disks().get(1).device(), second.path(), 4096)));
+            assertThat(table.targets()).hasSize(2);
+            try (DeviceMapper.Mapped data = DeviceMapper.ofVolume(TAG, "vg0", "data", table, false)) {
+                GuestDisk.writeFile(data.path(), folder, "added", text);
+                ReferenceTools.runOk("e2fsck", "-fn", data.path().toString());
+                assertThat(GuestDisk.readFile(data.path(), folder, "added")).isEqualTo(text);
+            }
+        }
+        try (ImageInspector guest = ImageInspector.open(disks, options("raw", false));
+                BlockDevice volume = guest.device("/dev/vg0/data");
+                Binding binding =
+                        LinuxBindings.bind(volume, BindOptions.readOnly().tag(TAG))) {
+            assertThat(GuestDisk.readFile(binding.device(), folder, "added")).isEqualTo(text);
+        }
+    }
+
+    private List<Path> spanned(String format) throws IOException {
+        List<Path> raw = GuestDisk.spanned(folder, " of two");
+        return List.of(inFormat(raw.get(0), format), inFormat(raw.get(1), format));
     }
 
     @ParameterizedTest

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /** Disks that the tests of the guest make, and what they do to devices with the system's own programs. */
 final class GuestDisk {
@@ -41,6 +42,33 @@ final class GuestDisk {
             ReferenceTools.runOk("losetup", "--detach", loop);
         }
         return raw;
+    }
+
+    /**
+     * Makes two raw disks that are the physical volumes of a group vg0: the volume data lies on both of them, root on the
+     * first one.
+     *
+     * @param content of the file "name" in each volume, behind the name of the volume
+     */
+    static List<Path> spanned(Path folder, String content) throws IOException {
+        Path one = TempImages.sparse(folder, "first.raw", 48 * MIB);
+        Path two = TempImages.sparse(folder, "second.raw", 48 * MIB);
+        String first = losetup("--nooverlap", one);
+        String second = losetup("--nooverlap", two);
+        try {
+            lvm("vgcreate", "vg0", first, second);
+            lvm("lvcreate", "-y", "-n", "root", "-L", "16M", "vg0", first);
+            lvm("lvcreate", "-y", "-n", "data", "-l", "100%FREE", "vg0");
+            for (String volume : List.of("root", "data")) {
+                Path device = Path.of("/dev/vg0", volume);
+                ReferenceTools.runOk("mkfs.ext4", "-q", device.toString());
+                writeFile(device, folder, "name", volume + content);
+            }
+            lvm("vgchange", "-an", "vg0");
+        } finally {
+            ReferenceTools.runOk("losetup", "--detach", first, second);
+        }
+        return List.of(one, two);
     }
 
     private static void sfdisk(Path raw, String table) throws IOException {

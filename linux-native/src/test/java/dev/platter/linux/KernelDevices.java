@@ -21,13 +21,18 @@ final class KernelDevices {
     /** Skips the test where loop devices cannot be made. */
     static void assumeLoop() throws IOException {
         try {
-            LinuxSystem.requireDevices();
+            LinuxSystem.require(LinuxSystem.Purpose.MAKE);
         } catch (BlockIOException e) {
             throw new TestAbortedException(e.getMessage());
         }
         if (!Files.isWritable(Path.of("/dev/loop-control"))) {
             throw new TestAbortedException("/dev/loop-control is missing");
         }
+    }
+
+    /** Loads the driver of loop devices, which the kernel of a virtual machine has as a module. */
+    static void loadLoop() throws IOException {
+        assertThat(KernelModule.load("loop")).isNull();
     }
 
     /** Skips the test where files cannot be served. */

@@ -8,6 +8,8 @@ import dev.platter.core.BlockDevices;
 import dev.platter.core.BlockIOException;
 import dev.platter.core.DiskImage;
 import dev.platter.core.DiskImages;
+import dev.platter.core.Durability;
+import dev.platter.core.ForwardingDevice;
 import dev.platter.core.OpenOptions;
 import dev.platter.core.ReadOnlyDeviceException;
 import dev.platter.testkit.ReferenceTools;
@@ -28,10 +30,13 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LinuxBindingsTest {
     private static final String TAG = "test-of-bindings";
+    private static final String OTHER = "test-of-bindings-2";
     private static final int SIZE = 4 << 20;
+    private static final int RACES = 15;
 
     @TempDir
     @SuppressWarnings("NullAway.Init") // by JUnit
@@ -44,7 +49,7 @@ class LinuxBindingsTest {
 
     @AfterEach
     void nothingIsLeft() throws IOException {
-        KernelDevices.assertNothingLeft(folder, TAG);
+        KernelDevices.assertNothingLeft(folder, TAG, OTHER);
     }
 
     private static DiskImage open(Path file, boolean writable) throws IOException {
@@ -392,6 +397,70 @@ class LinuxBindingsTest {
         assertThatThrownBy(() -> LinuxBindings.release(TAG)).hasMessageContaining("nothing is bound by this tag");
     }
 
+    /** A medium that takes nothing beyond its first MiB, or cannot be flushed. */
+    private static BlockDevice failing(boolean whenWritten) {
+        return new ForwardingDevice(BlockDevices.ofBytes("web.qcow2", ByteBuffer.allocateDirect(SIZE))) {
+            @Override
+            public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
+                if (whenWritten && offset >= 1 << 20) {
+                    throw new BlockIOException(BlockIOException.Kind.NO_SPACE, "web.qcow2: write: no room", null);
+                }
+                super.write(offset, from, durability);
+            }
+
+            @Override
+            public void flush() throws IOException {
+                if (!whenWritten) {
+                    throw new BlockIOException(BlockIOException.Kind.IO, "web.qcow2: flush: bad medium", null);
+                }
+            }
+        };
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, no room", "false, bad medium"})
+    void whatCouldNotBeStoredIsToldAtTheEndWithTheNameOfTheImage(boolean whenWritten, String reason)
+            throws IOException {
+        Binding binding =
+                LinuxBindings.bind(failing(whenWritten), BindOptions.writable().tag(TAG));
+        // in the cache of the kernel
+        ReferenceTools.runOk("dd", "if=/dev/zero", "of=" + binding.device(), "bs=64k", "count=1", "seek=20");
+
+        assertThatThrownBy(binding::close)
+                .isInstanceOf(BlockIOException.class)
+                .hasMessageStartingWith("web.qcow2: what was written may not all be stored: ")
+                .hasMessageContaining(reason);
+
+        assertThat(binding.isThere()).isFalse();
+        binding.close();
+    }
+
+    @Test
+    void failureOfADeviceThatNobodyWritesToIsNoLoss() throws IOException {
+        LinuxBindings.bind(failing(false), BindOptions.readOnly().tag(TAG)).close();
+    }
+
+    @Test
+    void wordThatIsLeftOfALossIsListedUntilItIsReleased() throws IOException {
+        Binding binding =
+                LinuxBindings.bind(failing(true), BindOptions.writable().tag(TAG));
+        LinuxBindings.release(TAG);
+        binding.close();
+
+        binding.leaveWord(new IOException("web.qcow2: no\nroom"));
+
+        assertThat(LinuxBindings.list())
+                .filteredOn(info -> info.tag().equals(TAG + "-loss"))
+                .singleElement()
+                .satisfies(info -> {
+                    assertThat(info.loss()).isEqualTo("web.qcow2: no\\x0aroom");
+                    assertThat(info.image()).isEqualTo("web.qcow2");
+                    assertThat(info.devices()).isEmpty();
+                });
+        assertThatThrownBy(() -> LinuxBindings.release(TAG + "-loss")).hasMessage("web.qcow2: no\\x0aroom");
+        KernelDevices.assertNothingLeft(folder, TAG, TAG + "-loss");
+    }
+
     @Test
     void deviceThatWasBoundButNotNotedIsReleased() throws IOException {
         Path run = RunFolder.open(RunFolder.DEFAULT).make(TAG);
@@ -431,6 +500,49 @@ class LinuxBindingsTest {
                     .hasMessageContaining("the tag " + TAG + " is in use");
         }
         assertThatThrownBy(() -> BindOptions.readOnly().tag("../x")).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"raw", "qcow2"})
+    void ofTwoThreadsThatBindOneImageToWriteOneGetsIt(String format) throws Exception {
+        Path raw = raw();
+        Path file = format.equals("raw") ? raw : TempImages.qemuConvert(raw, "disk.qcow2", format);
+        try (DiskImage image = open(file, true)) {
+            for (int i = 0; i < RACES; i++) {
+                Races.Outcome<Binding> outcome =
+                        Races.of(() -> bindToWrite(image, TAG), () -> bindToWrite(image, OTHER));
+                for (Binding binding : outcome.results()) {
+                    binding.close();
+                }
+                assertThat(outcome.failures())
+                        .singleElement()
+                        .satisfies(e -> assertThat(e)
+                                .isInstanceOfSatisfying(
+                                        BlockIOException.class,
+                                        busy -> assertThat(busy.kind()).isEqualTo(BlockIOException.Kind.BUSY))
+                                .hasMessageContaining("is bound")
+                                .hasNoSuppressedExceptions());
+                KernelDevices.assertNothingLeft(folder, TAG, OTHER);
+            }
+        }
+    }
+
+    private static Binding bindToWrite(DiskImage image, String tag) throws IOException {
+        return LinuxBindings.bind(image, BindOptions.writable().tag(tag));
+    }
+
+    @Test
+    void imageThatIsServedIsNotBoundAgainInAnotherWay() throws IOException {
+        try (DiskImage image = open(raw(), true);
+                Binding binding = LinuxBindings.bind(
+                        image, BindOptions.writable().as(BindOptions.Via.FUSE).tag(TAG))) {
+            assertThatThrownBy(() -> LinuxBindings.bind(
+                            image,
+                            BindOptions.readOnly().as(BindOptions.Via.LOOP).tag(OTHER)))
+                    .hasMessageContaining("is bound by this process already, for writing")
+                    .hasNoSuppressedExceptions();
+            assertThat(binding.isThere()).isTrue();
+        }
     }
 
     @Test

@@ -178,6 +178,21 @@ class LinuxFileFactsTest {
         Storages.open(file, true).close();
     }
 
+    /** Each has a descriptor of its own, as two processes have. */
+    @Test
+    void ofTwoWritersAtOnceOneGetsTheLocks() throws IOException {
+        Path file = file();
+        for (int i = 0; i < 200; i++) {
+            Races.Outcome<LinuxChanges> outcome =
+                    Races.of(() -> LinuxChanges.open(file), () -> LinuxChanges.open(file));
+            outcome.results().forEach(LinuxChanges::close);
+
+            assertThat(outcome.failures())
+                    .singleElement()
+                    .satisfies(e -> assertThat(e).hasMessageContaining("holds a lock on it"));
+        }
+    }
+
     @Test
     void qemuThatWritesKeepsUsOutAndIsNamed() throws Exception {
         ReferenceTools.assumeTool("qemu-io");

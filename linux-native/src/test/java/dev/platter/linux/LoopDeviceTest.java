@@ -105,6 +105,24 @@ class LoopDeviceTest {
     }
 
     @Test
+    void ofTwoWhoBindAFileToWriteAtOnceOneGetsADevice() throws IOException {
+        Path file = file();
+        for (int i = 0; i < 30; i++) {
+            Races.Outcome<LoopDevice> outcome = Races.of(
+                    () -> LoopDevice.attach(file, LoopOptions.ofWritable()),
+                    () -> LoopDevice.attach(file, LoopOptions.ofWritable()));
+            int bound = LoopDevice.find(file).size();
+            for (LoopDevice loop : outcome.results()) {
+                loop.close();
+            }
+            assertThat(bound).isEqualTo(1);
+            assertThat(outcome.failures())
+                    .singleElement()
+                    .satisfies(e -> assertThat(e).hasMessageContaining("already, for writing"));
+        }
+    }
+
+    @Test
     void oldKernelsWayGivesTheSame() throws IOException {
         Path file = file();
         LoopOptions options = LoopOptions.ofWritable()

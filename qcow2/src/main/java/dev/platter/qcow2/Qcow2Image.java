@@ -113,7 +113,9 @@ final class Qcow2Image implements Qcow2Disk {
 
     @Override
     public Features features() {
-        Features features = writer == null ? Features.ofReadOnly() : Features.ofWritable();
+        Features features = writer == null
+                ? Features.ofReadOnly()
+                : Features.ofWritable().withTrim(writer.zeros().discards());
         return features.withPreferredTransfer(header.clusterSize()).withSlowReads(true);
     }
 

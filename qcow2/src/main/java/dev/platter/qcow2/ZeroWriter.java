@@ -126,9 +126,14 @@ final class ZeroWriter {
         return kind == L2Entry.UNALLOCATED || kind == L2Entry.ZERO || kind == L2Entry.ZERO_ALLOCATED;
     }
 
+    /** Returns whether a discard changes anything. */
+    boolean discards() {
+        // else it would come to light what lies below, or the raw file would not be the disk any more
+        return (header.version() >= 3 || backing == null) && !tables.isRawDataFile();
+    }
+
     void discard(long offset, long length) throws IOException {
-        if ((header.version() < 3 && backing != null) || tables.isRawDataFile()) {
-            // it would come to light what lies below, or the raw file would not be the disk any more
+        if (!discards()) {
             tables.requireWhole();
             return;
         }
