@@ -82,11 +82,12 @@ final class Connection implements Runnable {
         }
     }
 
-    /** Looks for requests before it sleeps for them, if it may. */
-    void poll() {
-        if (channel instanceof SocketChannel plain) {
-            wire.poll(new RequestPolling(plain, server.polling(), RequestPolling.USUAL_NANOS));
-        }
+    /** Returns what looks for requests before it sleeps for them, null where it cannot. */
+    @Nullable
+    RequestPolling polling() {
+        return channel instanceof SocketChannel plain
+                ? new RequestPolling(plain, server.polling(), RequestPolling.USUAL_NANOS)
+                : null;
     }
 
     @Override

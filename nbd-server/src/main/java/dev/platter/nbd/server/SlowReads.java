@@ -55,6 +55,11 @@ final class SlowReads {
         }
     }
 
+    /** Returns whether all reads that were begun are answered. */
+    boolean isIdle() {
+        return free.availablePermits() == most;
+    }
+
     /** Waits for the reads that were begun. */
     void finish() {
         free.acquireUninterruptibly(most);

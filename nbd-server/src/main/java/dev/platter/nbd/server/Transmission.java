@@ -42,6 +42,7 @@ final class Transmission {
     private final Answers answers;
     private final StatusAnswer status;
     private final @Nullable SlowReads slow;
+    private final @Nullable RequestPolling polling;
     private final boolean readOnly;
     private final int minimumBlock;
     private final int maximumPayload;
@@ -68,9 +69,7 @@ final class Transmission {
         this.maximumPayload = server.limits().maximumPayload();
         this.zeroCopy = readOnly && connection.sendsPages();
         this.slow = device.features().slowReads() ? new SlowReads(connection, server, device, answers, pace) : null;
-        if (slow == null) {
-            connection.poll();
-        }
+        this.polling = connection.polling();
     }
 
     /** Returns when the client said goodbye, or hung up between two requests. */
@@ -102,6 +101,8 @@ final class Transmission {
         if (!wire.has(bytes)) {
             replies.flush();
             giveBackScratch();
+            // what other threads send meanwhile needs a socket that blocks
+            wire.pollWith(slow == null || slow.isIdle() ? polling : null);
             if (!wire.await(bytes)) {
                 return false;
             }

@@ -30,8 +30,8 @@ final class Wire {
         idleNanos = nanos;
     }
 
-    /** From now on the next message is looked for in that way. */
-    void poll(RequestPolling socket) {
+    /** From now on messages are received in that way; null for the channel itself. */
+    void pollWith(@Nullable RequestPolling socket) {
         polling = socket;
     }
 
