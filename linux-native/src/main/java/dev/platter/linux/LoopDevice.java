@@ -347,6 +347,10 @@ public final class LoopDevice implements Closeable {
         Holders.requireUnused(List.of(path));
         SystemCallException lost = null;
         try (Descriptor exclusive = openExclusively(path)) {
+            if (SysBlock.sequence(path) != sequence) {
+                // it went away by itself meanwhile, and the number is somebody else's; now it can no more
+                return null;
+            }
             lost = sync(path, exclusive);
             DevicePartitions.removeAll(path, exclusive);
             if (held != null) {
