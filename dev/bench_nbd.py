@@ -158,24 +158,30 @@ def first_second(bench, path, fmt):
 
 
 def nbd_fio(bench):
-    """4 KiB random reads by fio, depth 64 and 1: server's CPU of an operation, operations in a second, median latency"""
-    if not tools("nbd-fio", "fio", "qemu-nbd"):
+    """4 KiB random reads by fio, depth 64: server's CPU of an operation, operations in a second"""
+    random_reads(bench, "nbd-fio", 64)
+
+
+def nbd_latency(bench):
+    """4 KiB random reads by fio, depth 1: the same, and how long they take"""
+    random_reads(bench, "nbd-latency", 1)
+
+
+def random_reads(bench, name, depth):
+    if not tools(name, "fio", "qemu-nbd"):
         return
     prepare(bench)
-    commands("nbd-fio", bench, "`fio --ioengine=nbd --uri=URI --rw=randread --bs=4k --iodepth=64 or 1"
+    commands(name, bench, f"`fio --ioengine=nbd --uri=URI --rw=randread --bs=4k --iodepth={depth}"
              f" --runtime={bench.seconds} --time_based`")
     for kind in ("raw", "qcow2 sequential"):
         path, fmt = image(bench, kind)
         with serving(sides(bench), path, fmt) as running:
-            for depth in (64, 1):
-                rounds = in_turn(bench, running, lambda server: fio(server, "randread", "4k", depth, bench.seconds), 2)
-                what = f"{kind}, 4 KiB random read, depth {depth}"
-                compare("nbd-fio", f"{what}, server CPU of an operation", rounds, "cpu")
-                compare("nbd-fio", f"{what}, IOPS", rounds, "iops", count, True)
-                if depth == 1:
-                    compare("nbd-fio", f"{what}, p50", rounds, "p50")
-                    if "nbdkit" in running:
-                        compare("nbd-fio", f"{what}, p50", rounds, "p50", beside="nbdkit")
+            rounds = in_turn(bench, running, lambda server: fio(server, "randread", "4k", depth, bench.seconds), 2)
+        what = f"{kind}, 4 KiB random read, depth {depth}"
+        compare(name, f"{what}, server CPU of an operation", rounds, "cpu")
+        compare(name, f"{what}, IOPS", rounds, "iops", count, True)
+        if depth == 1:
+            compare(name, f"{what}, p50", rounds, "p50", beside="nbdkit" if "nbdkit" in running else "")
 
 
 def nbd_write(bench):
@@ -462,5 +468,6 @@ def raise_open_files():
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-MEASUREMENTS = {"nbd-read": nbd_read, "nbd-fio": nbd_fio, "nbd-write": nbd_write, "nbd-tcp": nbd_tcp, "nbd-tls": nbd_tls,
+MEASUREMENTS = {"nbd-read": nbd_read, "nbd-fio": nbd_fio, "nbd-latency": nbd_latency,
+                "nbd-write": nbd_write, "nbd-tcp": nbd_tcp, "nbd-tls": nbd_tls,
                 "nbd-status": nbd_status, "nbd-client": nbd_client, "nbd-memory": nbd_memory}
