@@ -82,11 +82,12 @@ final class Connection implements Runnable {
         }
     }
 
-    /** Returns what looks for requests before it sleeps for them, null where it cannot. */
+    /** Returns what looks for requests before it sleeps for them, null where it cannot or is not asked to. */
     @Nullable
     RequestPolling polling() {
-        return channel instanceof SocketChannel plain
-                ? new RequestPolling(plain, server.polling(), RequestPolling.USUAL_NANOS)
+        long nanos = server.limits().polling().toNanos();
+        return nanos > 0 && channel instanceof SocketChannel plain
+                ? new RequestPolling(plain, server.polling(), nanos)
                 : null;
     }
 

@@ -12,9 +12,6 @@ import java.util.concurrent.Semaphore;
  * connection on which nobody else sends, because the socket does not block meanwhile.
  */
 final class RequestPolling {
-    /** What waking this thread and the client's costs in virtual machines, and some more. */
-    static final long USUAL_NANOS = 100_000;
-
     private final SocketChannel socket;
     private final Semaphore processors;
     private final long longestNanos;

@@ -26,6 +26,9 @@ final class Transmission {
     /** Payloads longer than this go to the device, or come from it, piece by piece. */
     private static final int PIECE_BYTES = 256 * 1024;
 
+    /** The same of writes to a plain file, which then come from the cache of the processor that they were received into. */
+    private static final int PLAIN_WRITE_BYTES = 64 * 1024;
+
     /** Shorter reads are gathered, which costs less than a system call of their own. */
     private static final int ZERO_COPY_BYTES = 64 * 1024;
 
@@ -46,6 +49,7 @@ final class Transmission {
     private final boolean readOnly;
     private final int minimumBlock;
     private final int maximumPayload;
+    private final int writePieceBytes;
     private final ReadPace pace = new ReadPace();
     private final RequestHeader request = new RequestHeader();
     private final boolean zeroCopy;
@@ -69,6 +73,8 @@ final class Transmission {
         this.maximumPayload = server.limits().maximumPayload();
         this.zeroCopy = readOnly && connection.sendsPages();
         this.slow = device.features().slowReads() ? new SlowReads(connection, server, device, answers, pace) : null;
+        // others gain more from allocating many clusters at once
+        this.writePieceBytes = slow == null ? PLAIN_WRITE_BYTES : PIECE_BYTES;
         this.polling = connection.polling();
     }
 
@@ -356,7 +362,7 @@ final class Transmission {
             ByteBuffer piece = scratch();
             int done = 0;
             while (done < length) {
-                int most = piece == null ? Wire.BUFFER_BYTES : piece.capacity();
+                int most = piece == null ? Wire.BUFFER_BYTES : Math.min(writePieceBytes, piece.capacity());
                 int bytes = pieceBytes(offset + done, length - done, most);
                 if (failure != null) {
                     wire.skip(bytes);

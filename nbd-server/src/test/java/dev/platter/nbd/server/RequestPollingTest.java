@@ -12,6 +12,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
@@ -121,6 +122,16 @@ class RequestPollingTest {
                 .isInstanceOf(ExecutionException.class)
                 .hasCauseInstanceOf(ClosedChannelException.class);
         assertThat(processors.availablePermits()).isEqualTo(1);
+    }
+
+    @Test
+    void aServerLooksForAMillisecondAtMost() {
+        ServerLimits limits = ServerLimits.defaults();
+
+        assertThat(limits.withPolling(Duration.ZERO).polling()).isZero();
+        assertThatThrownBy(() -> limits.withPolling(Duration.ofMillis(2)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("polling: PT0.002S is not from 0 to 1 ms");
     }
 
     /** One whose last request was there already when it was asked for. */

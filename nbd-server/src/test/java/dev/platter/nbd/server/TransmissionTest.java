@@ -178,11 +178,15 @@ class TransmissionTest {
     @Test
     void pieces_of_a_long_write_end_where_clusters_do() throws IOException {
         go(false);
-        client.request(0, Commands.WRITE, 1, 100, 600_000);
-        client.send(ByteBuffer.allocate(600_000));
+        client.request(0, Commands.WRITE, 1, 100, 200_000);
+        client.send(ByteBuffer.allocate(200_000));
         assertThat(simpleError()).isZero();
         assertThat(device.calls)
-                .containsExactly("write 100 262044 NONE", "write 262144 262144 NONE", "write 524288 75812 NONE");
+                .containsExactly(
+                        "write 100 65436 NONE",
+                        "write 65536 65536 NONE",
+                        "write 131072 65536 NONE",
+                        "write 196608 3492 NONE");
     }
 
     @Test
