@@ -16,9 +16,9 @@ import java.time.Duration;
  * @param optionsPerExport see {@code options}
  * @param slowReads reads at once on a connection whose device is slow to read: compressed, encrypted or remote
  * @param extents ranges that one block status answers, in each context
- * @param polling how long a connection whose client sends one request after the other looks for the next one before it sleeps,
- *     on half of the processors at most; zero for never, which costs such clients up to half of their requests a second, and
- *     saves a fifth of the server's CPU for each
+ * @param polling how long a connection whose client sends one request after the other looks for the next one before it
+ *     sleeps, on half of the processors at most, up to 1 ms; zero for never, which saves a tenth to a fifth of the CPU of such
+ *     requests and answers about half as many a second
  */
 public record ServerLimits(
         int connections,
