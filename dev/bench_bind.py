@@ -13,10 +13,10 @@ VERSIONS = ("losetup", "qemu-storage-daemon", "nbdfuse")
 BLOCK = 4096
 
 
-def possible(name, *needed):
+def possible(name, *needed, devices="loop-control"):
     lacking = [tool for tool in needed if not shutil.which(tool)]
-    if os.geteuid() or not os.access("/dev/loop-control", os.W_OK):
-        lacking.append("root with loop devices")
+    if os.geteuid() or not os.access(f"/dev/{devices}", os.W_OK):
+        lacking.append(f"root with /dev/{devices}")
     if lacking:
         row(name, "", "", f"missing here: {', '.join(lacking)}")
     return not lacking
@@ -195,10 +195,9 @@ def bind_fuse(bench):
 
 def bind_nbd(bench):
     """fio on /dev/nbdN of a qcow2 image, beside qemu-nbd -c; where the kernel has nbd (dev/guest)"""
-    if not possible("bind-nbd", "fio", "qemu-nbd"):
-        return
-    if not os.path.exists("/sys/block/nbd0"):
-        row("bind-nbd", "", "", "missing here: nbd of the kernel")
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "nbd"], stderr=subprocess.DEVNULL)
+    if not possible("bind-nbd", "fio", "qemu-nbd", devices="nbd0"):
         return
     image = bench.sequential(bench.size)
     with ours(bench, image, "nbd") as mine, kernel_nbd(image) as theirs:
