@@ -21,23 +21,14 @@ final class LossNotingDevice extends ForwardingDevice {
         super(device);
     }
 
-    /** A step that may lose what was written. */
-    private interface Step {
-        void run() throws IOException;
-    }
-
-    private void note(Step step) throws IOException {
+    @Override
+    public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
         try {
-            step.run();
+            super.write(offset, from, durability);
         } catch (IOException e) {
             first.compareAndSet(null, e);
             throw e;
         }
-    }
-
-    @Override
-    public void write(long offset, ByteBuffer from, Durability durability) throws IOException {
-        note(() -> super.write(offset, from, durability));
     }
 
     /** Whoever wants zeros, or gives space back, waits for the answer, and has other ways; only a failed flush is a loss. */
@@ -51,7 +42,12 @@ final class LossNotingDevice extends ForwardingDevice {
 
     @Override
     public void flush() throws IOException {
-        note(super::flush);
+        try {
+            super.flush();
+        } catch (IOException e) {
+            first.compareAndSet(null, e);
+            throw e;
+        }
     }
 
     /**

@@ -87,7 +87,7 @@ final class Connection implements Runnable {
     RequestPolling polling() {
         long nanos = server.limits().polling().toNanos();
         return nanos > 0 && channel instanceof SocketChannel plain
-                ? new RequestPolling(plain, server.polling(), nanos)
+                ? new RequestPolling(plain, server.pollers(), nanos)
                 : null;
     }
 

@@ -56,7 +56,7 @@ public final class NbdServer implements Closeable {
     private final Map<Connection, Thread> connections = new ConcurrentHashMap<>();
     private final Semaphore admission;
     /** Half of the processors may wait for requests: the others are for clients, and for everybody else. */
-    private final Semaphore polling = new Semaphore(Runtime.getRuntime().availableProcessors() / 2);
+    private final Semaphore pollers = new Semaphore(Runtime.getRuntime().availableProcessors() / 2);
 
     private final AtomicLong accepted = new AtomicLong();
     private final CountDownLatch closed = new CountDownLatch(1);
@@ -397,8 +397,8 @@ public final class NbdServer implements Closeable {
         return extendedHeaders;
     }
 
-    Semaphore polling() {
-        return polling;
+    Semaphore pollers() {
+        return pollers;
     }
 
     BufferPool pool() {
